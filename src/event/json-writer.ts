@@ -1,0 +1,235 @@
+import { assert } from "../base/assert.ts";
+import { Memory } from "../platform/ffi/memory.ts";
+
+const encoder = new TextEncoder();
+
+/** UTF-8 text in memory with a fixed address, to be copied by {@link JsonWriter.literal}. */
+export function literal(text: string): Memory {
+	const encoded = encoder.encode(text);
+	const memory = Memory.allocate(Math.max(encoded.length, 8));
+	memory.bytes.set(encoded);
+	literalLengths.set(memory, encoded.length);
+	return memory;
+}
+const literalLengths = new WeakMap<Memory, number>();
+
+const quote = 0x22;
+const backslash = 0x5c;
+const hexDigits = encoder.encode("0123456789abcdef");
+/** The short escapes of RFC 8259, by byte; 0 where `\u00XX` is used. */
+const shortEscape = new Uint8Array(32);
+for (const [byte, letter] of [
+	[8, "b"],
+	[9, "t"],
+	[10, "n"],
+	[12, "f"],
+	[13, "r"],
+] as const) {
+	shortEscape[byte] = letter.charCodeAt(0);
+}
+
+/**
+ * Appends JSON text to a {@link Memory} between `position` and `limit`. Nothing is written past the limit: the first piece that does not fit
+ * sets `overflow`, and everything after it is ignored until the owner rewinds. One thread.
+ */
+export class JsonWriter {
+	memory: Memory;
+	position: number;
+	limit: number;
+	overflow = false;
+
+	constructor(memory: Memory) {
+		this.memory = memory;
+		this.position = 0;
+		this.limit = memory.length;
+	}
+
+	/** Goes on at `position` of `memory`, up to `limit`. */
+	attach(memory: Memory, position: number, limit: number): void {
+		assert(position >= 0 && position <= limit && limit <= memory.length, "The window lies inside the memory");
+		this.memory = memory;
+		this.position = position;
+		this.limit = limit;
+		this.overflow = false;
+	}
+
+	/** Copies bytes that are JSON already. */
+	raw(source: Memory, offset: number, length: number): void {
+		if (!this.#fits(length)) return;
+		this.memory.copy(this.position, source, offset, length);
+		this.position += length;
+	}
+
+	/** Copies a prepared {@link literal}. */
+	literal(text: Memory): void {
+		const length = literalLengths.get(text) ?? text.length;
+		this.raw(text, 0, length);
+	}
+
+	/** One ASCII byte. */
+	byte(value: number): void {
+		if (!this.#fits(1)) return;
+		this.memory.bytes[this.position++] = value;
+	}
+
+	/** Short ASCII text that needs no escaping, at most 64 characters; for longer text use a literal. */
+	ascii(text: string): void {
+		if (!this.#fits(text.length)) return;
+		const { bytes } = this.memory;
+		let at = this.position;
+		for (let index = 0; index < text.length; index++) bytes[at++] = text.charCodeAt(index);
+		this.position = at;
+	}
+
+	/** A whole number from 0 to 2^53 - 1, in decimal, with leading zeros up to `width`. */
+	decimal(value: number, width = 1): void {
+		assert(value >= 0 && value <= Number.MAX_SAFE_INTEGER, "A decimal is a safe whole number");
+		let digits = 1;
+		for (let power = 10; power <= value; power *= 10) digits++;
+		if (digits < width) digits = width;
+		if (!this.#fits(digits)) return;
+		const { bytes } = this.memory;
+		let at = this.position + digits;
+		this.position = at;
+		let rest = value;
+		// Above 2^31 the division is a double's; below it an integer's, three times as fast.
+		while (rest > 0x7fffffff) {
+			const next = Math.floor(rest / 10);
+			bytes[--at] = 48 + (rest - next * 10);
+			rest = next;
+			digits--;
+		}
+		let small = rest | 0;
+		while (digits-- > 0) {
+			const next = (small / 10) | 0;
+			bytes[--at] = 48 + (small - next * 10);
+			small = next;
+		}
+	}
+
+	/** An unsigned 64-bit number from its two words, in decimal. */
+	decimal64(low: number, high: number): void {
+		if (high < 0x200000) this.decimal(high * 2 ** 32 + low);
+		else this.ascii(((BigInt(high) << 32n) | BigInt(low)).toString());
+	}
+
+	/** A signed 32-bit number. */
+	integer(value: number): void {
+		if (value < 0) this.byte(0x2d);
+		this.decimal(Math.abs(value));
+	}
+
+	/** `width` lower-case hexadecimal digits of an unsigned number below 2^53. */
+	hexadecimal(value: number, width: number): void {
+		if (!this.#fits(width)) return;
+		let rest = value;
+		for (let at = this.position + width - 1; at >= this.position; at--) {
+			this.memory.bytes[at] = hexDigits[rest % 16] ?? 48;
+			rest = Math.floor(rest / 16);
+		}
+		this.position += width;
+	}
+
+	/** A JSON string, with its quotes, of JavaScript text. Not for hot paths. */
+	string(text: string): void {
+		const encoded = encoder.encode(JSON.stringify(text));
+		if (!this.#fits(encoded.length)) return;
+		this.memory.bytes.set(encoded, this.position);
+		this.position += encoded.length;
+	}
+
+	/**
+	 * The inside of a JSON string, without quotes, of `length` bytes of UTF-8 at `offset` of `source`; control characters are escaped.
+	 * False where the bytes are not valid UTF-8: nothing is written then, and the caller decides. On overflow the result is true.
+	 */
+	escaped(source: Memory, offset: number, length: number): boolean {
+		const { bytes } = source;
+		const end = offset + length;
+		let at = offset;
+		let run = offset;
+		const start = this.position;
+		while (at < end) {
+			const byte = bytes[at] ?? 0;
+			if (byte < 0x80) {
+				if (byte >= 0x20 && byte !== quote && byte !== backslash) {
+					at++;
+					continue;
+				}
+				if (at > run) this.raw(source, run, at - run);
+				this.#escape(byte);
+				run = ++at;
+				continue;
+			}
+			const size = utf8Length(bytes, at, end);
+			if (size === 0) {
+				this.position = start;
+				return false;
+			}
+			at += size;
+		}
+		if (at > run) this.raw(source, run, at - run);
+		return true;
+	}
+
+	/** As {@link escaped}, with U+FFFD for each byte that is no UTF-8. True where nothing had to be replaced. */
+	escapedLossy(source: Memory, offset: number, length: number): boolean {
+		if (this.escaped(source, offset, length)) return true;
+		const end = offset + length;
+		let at = offset;
+		while (at < end) {
+			let good = at;
+			while (good < end) {
+				const size = (source.bytes[good] ?? 0) < 0x80 ? 1 : utf8Length(source.bytes, good, end);
+				if (size === 0) break;
+				good += size;
+			}
+			this.escaped(source, at, good - at);
+			if (good < end) this.literal(replacement);
+			at = good + 1;
+		}
+		return false;
+	}
+
+	#escape(byte: number): void {
+		const short = byte < 32 ? (shortEscape[byte] ?? 0) : byte;
+		if (short !== 0) {
+			if (!this.#fits(2)) return;
+			this.memory.bytes[this.position++] = backslash;
+			this.memory.bytes[this.position++] = short;
+			return;
+		}
+		this.ascii("\\u00");
+		this.hexadecimal(byte, 2);
+	}
+
+	#fits(length: number): boolean {
+		if (this.overflow || this.position + length > this.limit) {
+			this.overflow = true;
+			return false;
+		}
+		return true;
+	}
+}
+
+const replacement = literal("\u{fffd}");
+
+/**
+ * Length of the UTF-8 sequence at `at`, whose first byte is 0x80 or more; 0 where it is not valid: stray or missing continuation bytes,
+ * overlong forms, surrogates, beyond U+10FFFF (RFC 3629, section 4).
+ */
+export function utf8Length(bytes: Uint8Array, at: number, end: number): 0 | 2 | 3 | 4 {
+	const first = bytes[at] ?? 0;
+	if (first < 0xc2 || first > 0xf4) return 0;
+	const size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	if (at + size > end) return 0;
+	const second = bytes[at + 1] ?? 0;
+	if ((second & 0xc0) !== 0x80) return 0;
+	if (first === 0xe0 && second < 0xa0) return 0;
+	if (first === 0xed && second > 0x9f) return 0;
+	if (first === 0xf0 && second < 0x90) return 0;
+	if (first === 0xf4 && second > 0x8f) return 0;
+	for (let index = 2; index < size; index++) {
+		if (((bytes[at + index] ?? 0) & 0xc0) !== 0x80) return 0;
+	}
+	return size;
+}

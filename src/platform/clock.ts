@@ -1,0 +1,29 @@
+/** The time, given to whoever needs it so that tests can hold it in their hands. */
+export interface Clock {
+	/** Milliseconds since the epoch; may jump. */
+	now(): number;
+	/** Milliseconds since an arbitrary start; never goes back. */
+	monotonic(): number;
+	/** Resolves after `milliseconds`, or rejects with the signal's reason. */
+	sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+	now: () => Date.now(),
+	monotonic: () => performance.now(),
+	sleep(duration, signal) {
+		return new Promise((resolve, reject) => {
+			if (signal?.aborted) return reject(signal.reason);
+			const stop = () => {
+				clearTimeout(timer);
+				reject(signal?.reason);
+			};
+			const timer = setTimeout(() => {
+				signal?.removeEventListener("abort", stop);
+				resolve();
+			}, duration);
+			signal?.addEventListener("abort", stop, { once: true });
+		});
+	},
+};
