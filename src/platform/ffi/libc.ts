@@ -1,7 +1,9 @@
 import { dlopen, FFIType, read } from "bun:ffi";
 import { OperatingError } from "../../base/errors.ts";
 
-const { i32, u32, u64, i64, ptr, buffer, cstring, void: none } = FFIType;
+const { i32, u32, u64, i64, ptr, cstring, void: none } = FFIType;
+// By its name: dlopen refuses the number that FFIType has for it.
+const buffer = "buffer";
 
 // Lengths of copies and comparisons are i32: half the cost of u64 per call, and no record reaches 2 GiB.
 const symbols = {

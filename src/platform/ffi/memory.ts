@@ -7,6 +7,8 @@ import { cString, describeErrno, errno, libc } from "./libc.ts";
 const protReadWrite = 3;
 const mapShared = 1;
 const mfdCloseOnExec = 1;
+const mfdNoExecSeal = 8;
+const errnoInvalid = 22;
 
 /**
  * Bytes with a fixed address: the one class that owns both the views and the pointer, because `ptr()` keeps nothing alive
@@ -108,13 +110,18 @@ export class Memory implements Disposable {
 /** Creates an anonymous file of `length` bytes that lives as long as a descriptor or a mapping of it. Throws OperatingError "memfd". */
 export function createMemoryFile(name: string, length: number): number {
 	assert(length > 0 && length % 4096 === 0, "A memory file is whole pages");
-	const descriptor = libc.memfd_create(cString(name), mfdCloseOnExec);
+	// A node with vm.memfd_noexec=2 refuses memory files that could become programs; kernels before 6.3 do not know the flag that says so.
+	let descriptor = libc.memfd_create(cString(name), mfdCloseOnExec | mfdNoExecSeal);
+	let code = descriptor < 0 ? errno() : 0;
+	if (code === errnoInvalid) {
+		descriptor = libc.memfd_create(cString(name), mfdCloseOnExec);
+		code = descriptor < 0 ? errno() : 0;
+	}
 	if (descriptor < 0) {
-		const code = errno();
 		throw new OperatingError("memfd", `Create the memory file ${name}: ${describeErrno(code)}`, { errno: code });
 	}
 	if (libc.ftruncate(descriptor, length) !== 0) {
-		const code = errno();
+		code = errno();
 		throw new OperatingError("memfd", `Size the memory file ${name} to ${length} bytes: ${describeErrno(code)}`, { errno: code });
 	}
 	return descriptor;

@@ -1,0 +1,93 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { EmbeddedManifest } from "../../src/platform/ffi/embedded.ts";
+import { readElf } from "./elf.ts";
+import type { Libraries } from "./libraries.ts";
+import type { Target } from "./targets.ts";
+
+/** Threads and the program itself. Every worker is an entry point of its own: only those are found inside a compiled binary. */
+export const entrypoints: readonly string[] = ["src/main.ts", "src/orchestrator/data-worker.ts", "src/orchestrator/collector-worker.ts"];
+
+/** e_machine of a BPF object. */
+const machineBpf = 247;
+
+/** What `--version` prints, put into the code by the build. */
+export interface BuildInfo {
+	readonly version: string;
+	/** Of the working copy, with "-dirty" where it differs from its commit. */
+	readonly commit: string;
+	readonly target: string;
+}
+
+/** Lays out the folder that becomes /$bunfs/root/embedded. Returns it and the names of the BPF objects. */
+export function stageEmbedded(target: Target, libraries: Libraries): { readonly folder: string; readonly objects: readonly string[] } {
+	const folder = resolve("build", target.name, "embedded");
+	rmSync(folder, { recursive: true, force: true });
+	mkdirSync(join(folder, "lib"), { recursive: true });
+	mkdirSync(join(folder, "bpf"), { recursive: true });
+	for (const { name, content } of libraries.files) writeFileSync(join(folder, "lib", name), content);
+	const manifest: EmbeddedManifest = {
+		target: target.name,
+		libraries: libraries.files.map(({ name }) => name),
+		needs: libraries.needs,
+		sources: libraries.sources,
+		...(libraries.absent === undefined ? {} : { absent: libraries.absent }),
+	};
+	writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
+	return { folder, objects: stageObjects(target, join(folder, "bpf")) };
+}
+
+function stageObjects(target: Target, folder: string): string[] {
+	const source = resolve("build/bpf", target.arch);
+	const objects = existsSync(source) ? readdirSync(source).filter((name) => name.endsWith(".bpf.o")) : [];
+	for (const name of objects) {
+		cpSync(join(source, name), join(folder, name));
+	}
+	return objects.sort();
+}
+
+/** Refuses BPF objects that are none. Throws Error naming the object. */
+export async function checkObjects(folder: string, objects: readonly string[]): Promise<void> {
+	for (const name of objects) {
+		const { machine, type } = readElf(await Bun.file(join(folder, "bpf", name)).bytes());
+		if (machine !== machineBpf || type !== 1) throw new Error(`${name} is no BPF object: machine ${machine}, type ${type}`);
+	}
+}
+
+/** What is compiled into what. */
+export interface CompileJob {
+	readonly target: Target;
+	/** The folder that {@link stageEmbedded} laid out. */
+	readonly embedded: string;
+	readonly info: BuildInfo;
+	/** The program first, then its workers. */
+	readonly entries: readonly string[];
+	readonly outfile: string;
+}
+
+/** Compiles a binary. Throws Error with the compiler's messages. */
+export async function compile({ target, embedded, info, entries, outfile }: CompileJob): Promise<void> {
+	mkdirSync(resolve(outfile, ".."), { recursive: true });
+	const result = await Bun.build({
+		entrypoints: entries.map((path) => resolve(path)),
+		target: "bun",
+		define: {
+			TAPIO_VERSION: JSON.stringify(info.version),
+			TAPIO_COMMIT: JSON.stringify(info.commit),
+			TAPIO_TARGET: JSON.stringify(info.target),
+		},
+		minify: false,
+		throw: false,
+		compile: {
+			target: target.runtime,
+			outfile,
+			assets: [embedded],
+			// A binary that reads bunfig.toml and .env of its working directory runs whatever stands in them.
+			autoloadBunfig: false,
+			autoloadDotenv: false,
+			autoloadTsconfig: false,
+			autoloadPackageJson: false,
+		},
+	});
+	if (!result.success) throw new Error(`Compile ${target.name}: ${result.logs.map(String).join("; ")}`);
+}
