@@ -1,0 +1,239 @@
+import { assert } from "../../base/assert.ts";
+import { JsonWriter, literal } from "../../event/json-writer.ts";
+import { cursorBytesMax, isSkippable, type Journal } from "../../platform/ffi/libsystemd.ts";
+import { Memory } from "../../platform/ffi/memory.ts";
+import { FragmentCache } from "./fragment-cache.ts";
+import { writeValue } from "./journal-value.ts";
+import { KeyTable, keysMax, special } from "./key-table.ts";
+import {
+	noPriority,
+	textOffset,
+	wordAlteredLength,
+	wordCursorLength,
+	wordCursorOffset,
+	wordHostLength,
+	wordHostOffset,
+	wordPriority,
+	wordRawLength,
+	wordRealtimeHigh,
+	wordRealtimeLow,
+	wordUnitLength,
+	wordUnitOffset,
+} from "./record.ts";
+import { encodeSlowly } from "./slow-entry.ts";
+
+const cursorOpen = literal('{"__CURSOR":"');
+const realtimeOpen = literal('","__REALTIME_TIMESTAMP":"');
+const monotonicOpen = literal('","__MONOTONIC_TIMESTAMP":"');
+const bootOpen = literal('","_BOOT_ID":"');
+/** Where the cursor stands in every record: right behind `{"__CURSOR":"`. */
+export const cursorAt = textOffset + 13;
+
+/** What became of an entry: a record in `memory`, or an entry that cannot be read. */
+export type EncodeResult = "encoded" | "unreadable";
+
+/**
+ * Formats journal entries as records of record.ts in a memory of its own: `memory` bytes 0 to `length`. The raw entry is the object that
+ * `journalctl -o json` prints. Fields are enumerated once; repeated ones come from a cache. One thread; valid until the next `encode`.
+ */
+export class EntryEncoder {
+	/** The record, from byte 0. */
+	readonly memory: Memory;
+	/** Its length in bytes. */
+	length = 0;
+	/** Length of the cursor, which stands at {@link cursorAt}. */
+	cursorLength = 0;
+	readonly #recordBytesMax: number;
+	readonly #out: JsonWriter;
+	readonly #staging: Memory;
+	readonly #cursor = Memory.allocate(cursorBytesMax);
+	readonly #cache = new FragmentCache();
+	readonly #keys = new KeyTable();
+	readonly #seen = new Float64Array(keysMax);
+	#entry = 0;
+	#unreadable = false;
+	#runStart = 0;
+	#runEnd = 0;
+	#bootWords = new Uint32Array(4);
+	readonly #bootText = Memory.allocate(32);
+
+	/** Records never exceed `recordBytesMax`: larger entries are cut, field by field, and say so. */
+	constructor(recordBytesMax: number) {
+		assert(recordBytesMax >= 16 * 1024, "An entry of ordinary size fits");
+		this.#recordBytesMax = recordBytesMax;
+		this.memory = Memory.allocate(recordBytesMax);
+		this.#staging = Memory.allocate(recordBytesMax);
+		this.#out = new JsonWriter(this.memory);
+		this.#bootText.bytes.fill(0x30);
+	}
+
+	/** Reads the cursor of the current entry into {@link cursorMemory}; its length, or a negative errno. Call it before `encode`. */
+	readCursor(journal: Journal): number {
+		this.cursorLength = journal.cursor(this.#cursor, 0);
+		return this.cursorLength;
+	}
+
+	/** The cursor read last, from byte 0. */
+	get cursorMemory(): Memory {
+		return this.#cursor;
+	}
+
+	/** The cursor as text. */
+	cursorText(): string {
+		return String.fromCharCode(...this.#cursor.bytes.subarray(0, this.cursorLength));
+	}
+
+	/** Formats the journal's current entry, whose cursor was read. Never throws for what an entry holds. */
+	encode(journal: Journal): EncodeResult {
+		if (this.#keys.full) {
+			this.#keys.clear();
+			this.#cache.clear();
+		}
+		this.#entry++;
+		if (!this.#head(journal)) return "unreadable";
+		if (this.#fields(journal)) {
+			this.#out.byte(0x7d);
+			this.#finish(0);
+			return "encoded";
+		}
+		if (this.#unreadable) return "unreadable";
+		const altered = encodeSlowly(journal, this.#out, this.#recordBytesMax, () => this.#head(journal), this);
+		if (altered === undefined) return "unreadable";
+		this.#finish(altered);
+		return "encoded";
+	}
+
+	/** Notes that the value of a special field stands at `start` to `end` of the memory, quotes included. Also called by the slow way. */
+	noteSpecial(kind: number, start: number, end: number): void {
+		const { words, bytes } = this.memory;
+		if (kind === special.unit) {
+			words[wordUnitOffset] = start + 1;
+			words[wordUnitLength] = end - start - 2;
+		} else if (kind === special.hostname) {
+			words[wordHostOffset] = start + 1;
+			words[wordHostLength] = end - start - 2;
+		} else if (kind === special.priority) {
+			const digit = (bytes[start + 1] ?? 0) - 48;
+			words[wordPriority] = end - start === 3 && digit >= 0 && digit <= 7 ? digit : noPriority;
+		}
+	}
+
+	#finish(alteredLength: number): void {
+		this.length = this.#out.position;
+		this.memory.words[wordRawLength] = this.length - textOffset - alteredLength;
+		this.memory.words[wordAlteredLength] = alteredLength;
+	}
+
+	#head(journal: Journal): boolean {
+		const { words } = this.memory;
+		const out = this.#out;
+		if (journal.readRealtime() < 0 || journal.readMonotonic() < 0) return false;
+		out.attach(this.memory, textOffset, this.#recordBytesMax);
+		words[wordRealtimeLow] = journal.realtimeLow;
+		words[wordRealtimeHigh] = journal.realtimeHigh;
+		words[wordPriority] = noPriority;
+		words[wordCursorOffset] = cursorAt;
+		words[wordCursorLength] = this.cursorLength;
+		words[wordUnitLength] = 0;
+		words[wordHostLength] = 0;
+		out.literal(cursorOpen);
+		out.raw(this.#cursor, 0, this.cursorLength);
+		out.literal(realtimeOpen);
+		out.decimal64(journal.realtimeLow, journal.realtimeHigh);
+		out.literal(monotonicOpen);
+		out.decimal64(journal.monotonicLow, journal.monotonicHigh);
+		out.literal(bootOpen);
+		this.#boot(journal);
+		out.raw(this.#bootText, 0, 32);
+		out.byte(0x22);
+		return true;
+	}
+
+	#boot(journal: Journal): void {
+		let same = true;
+		for (let index = 0; index < 4; index++) {
+			const word = journal.bootWord(index);
+			if (this.#bootWords[index] !== word) same = false;
+			this.#bootWords[index] = word;
+		}
+		if (same) return;
+		const view = new Uint8Array(this.#bootWords.buffer);
+		let at = 0;
+		for (const byte of view) {
+			for (const digit of [byte >>> 4, byte & 15]) this.#bootText.bytes[at++] = digit < 10 ? 48 + digit : 87 + digit;
+		}
+	}
+
+	/** All fields by cache and staging; false where the entry needs the slow way. */
+	#fields(journal: Journal): boolean {
+		const cache = this.#cache;
+		this.#unreadable = false;
+		this.#runStart = 0;
+		this.#runEnd = 0;
+		journal.restartFields();
+		for (;;) {
+			const result = journal.nextField();
+			if (result === 0) break;
+			if (result < 0) {
+				this.#unreadable = isSkippable(result);
+				return false;
+			}
+			if (!cache.find(journal)) {
+				if (!this.#miss(journal)) return false;
+				continue;
+			}
+			const name = cache.name;
+			const key = name < 0 ? -1 - name : name;
+			if (this.#seen[key] === this.#entry) return false;
+			this.#seen[key] = this.#entry;
+			const kind = this.#keys.specialOf(key);
+			if (kind === special.boot) continue;
+			const start = cache.fragment;
+			if (start !== this.#runEnd) {
+				this.#flushRun();
+				this.#runStart = start;
+			}
+			this.#runEnd = start + cache.fragmentLength;
+			if (kind !== special.none && name >= 0) {
+				const end = this.#out.position + this.#runEnd - this.#runStart;
+				this.noteSpecial(kind, end - cache.fragmentLength + this.#keys.textLength(key), end);
+			}
+		}
+		this.#flushRun();
+		// The brace that closes the entry must fit as well.
+		return !this.#out.overflow && this.#out.position < this.#out.limit;
+	}
+
+	#flushRun(): void {
+		const length = this.#runEnd - this.#runStart;
+		if (length > 0) this.#out.raw(this.#cache.arena, this.#runStart, length);
+		this.#runStart = 0;
+		this.#runEnd = 0;
+	}
+
+	/** A field that the cache does not hold; false where the entry needs the slow way. */
+	#miss(journal: Journal): boolean {
+		const length = journal.fieldLength;
+		const staging = this.#staging;
+		const out = this.#out;
+		if (length > staging.length) return false;
+		journal.copyField(staging, 0, length);
+		const equals = staging.bytes.indexOf(0x3d);
+		if (equals <= 0 || equals >= length) return false;
+		const key = this.#keys.find(staging, 0, equals);
+		if (key === -1 || this.#seen[key] === this.#entry) return false;
+		this.#seen[key] = this.#entry;
+		const kind = this.#keys.specialOf(key);
+		const worth = this.#cache.isWorthStoring(journal);
+		if (kind === special.boot && !worth) return true;
+		this.#flushRun();
+		const start = out.position;
+		out.raw(this.#keys.text, this.#keys.textOffset(key), this.#keys.textLength(key));
+		const isString = writeValue(out, staging, equals + 1, length - equals - 1);
+		if (out.overflow) return false;
+		if (worth) this.#cache.store(journal, staging, 0, this.memory, start, out.position - start, isString ? key : -1 - key);
+		if (kind === special.boot) out.position = start;
+		else if (kind !== special.none && isString) this.noteSpecial(kind, start + this.#keys.textLength(key), out.position);
+		return true;
+	}
+}
