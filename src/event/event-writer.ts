@@ -41,14 +41,15 @@ const dataOpen = literal('","data":{');
 const metadataOpen = literal('"metadata":{');
 const attributesOpen = literal('"attributes":{');
 const rawOpen = literal('"raw":');
+const alteredOpen = literal('"altered":');
 
 /** Digits of a sequence, so that text order is number order (CloudEvents, "sequence" extension). */
 const sequenceDigits = 20;
 
 /**
  * Writes one CloudEvent after the other into a batch. The order of calls is fixed:
- * `begin`, the id through the JsonWriter's methods, `time`, `subject` (may be left out), `data`, then `metadata`, `attributes`, `raw`,
- * each at most once, their fields after `field(key)`, and `end`. One thread, no allocation.
+ * `begin`, the id through the JsonWriter's methods, `time`, `subject` (may be left out), `data`, then `metadata`, `attributes`, `rawRecord`,
+ * `alteredList`, each at most once, their fields after `field(key)`, and `end`. One thread, no allocation.
  */
 export class EventWriter extends JsonWriter {
 	/** Number of the event within its collector, set by the lane before `begin`. */
@@ -114,6 +115,13 @@ export class EventWriter extends JsonWriter {
 	rawRecord(): void {
 		this.#close();
 		this.literal(rawOpen);
+		this.#first = false;
+	}
+
+	/** Opens `data.altered`, what was changed on the way; append one JSON array of objects with `field`, `reason` and, where known, `bytes`. */
+	alteredList(): void {
+		this.#close();
+		this.literal(alteredOpen);
 		this.#first = false;
 	}
 
