@@ -45,6 +45,8 @@ export function openRing(memory: Memory): { readonly capacity: number; readonly 
 	const capacity = words[wordCapacity] ?? 0;
 	const collectors = words[wordCollectors] ?? 0;
 	assert(memory.length === ringBytes(capacity), "The ring fills its memory");
+	assert(capacity >= capacityMin && capacity <= capacityMax && (capacity & (capacity - 1)) === 0, "The capacity is a power of two in range");
+	assert(collectors > 0 && collectors <= collectorsMax, "A ring serves 1 to 16 collectors");
 	return { capacity, collectors };
 }
 

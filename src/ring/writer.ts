@@ -33,8 +33,13 @@ export interface RecordWriter {
 	/** The memory to write the payload into. */
 	readonly memory: Memory;
 	/**
-	 * Room for a payload of `length` bytes (1 to the collector's quota): its offset in `memory`, a multiple of 8. -1 where ring or quota is full;
-	 * then the record is counted as received and dropped, and the caller goes on. Throws AssertionError when a reservation is open.
+	 * The longest payload that can ever find room: what the collector's quota allows, and at most half of the ring, because a longer one might fit neither
+	 * before nor after the end. A source that waits for room must not wait for more.
+	 */
+	readonly lengthMax: number;
+	/**
+	 * Room for a payload of `length` bytes (1 to `lengthMax`): its offset in `memory`, a multiple of 8. -1 where ring or quota is full or the payload is
+	 * too long; then the record is counted as received and dropped, and the caller goes on. Throws AssertionError when a reservation is open.
 	 */
 	reserve(length: number): number;
 	/** Finishes the open reservation. `kind`, 0 to 65535, is for the collector's decoder. Counts the record as received. */
@@ -60,7 +65,8 @@ export class RingProducer {
 		this.memory = memory;
 		this.capacity = openRing(memory).capacity;
 		this.#head = Atomics.load(memory.signed, wordHead) >>> 0;
-		this.#tail = Atomics.load(memory.signed, wordTail) >>> 0;
+		this.#tail = this.#loadTail();
+		assert((this.#head & 7) === 0, "Records begin at multiples of 8");
 	}
 
 	/** The writer of collector `index`. */
@@ -82,7 +88,7 @@ export class RingProducer {
 
 	/** Bytes that the consumer has not released yet, as this side sees it. */
 	get fill(): number {
-		this.#tail = Atomics.load(this.memory.signed, wordTail) >>> 0;
+		this.#tail = this.#loadTail();
 		return (this.#head - this.#tail) >>> 0;
 	}
 
@@ -131,13 +137,20 @@ export class RingProducer {
 
 	#roomFor(total: number): boolean {
 		if (this.capacity - ((this.#head - this.#tail) >>> 0) >= total) return true;
-		this.#tail = Atomics.load(this.memory.signed, wordTail) >>> 0;
+		this.#tail = this.#loadTail();
 		return this.capacity - ((this.#head - this.#tail) >>> 0) >= total;
+	}
+
+	#loadTail(): number {
+		const tail = Atomics.load(this.memory.signed, wordTail) >>> 0;
+		assert((this.#head - tail) >>> 0 <= this.capacity, "The consumer is at most one ring behind");
+		return tail;
 	}
 }
 
 class Writer implements RecordWriter {
 	readonly memory: Memory;
+	readonly lengthMax: number;
 	readonly #ring: RingProducer;
 	readonly #collector: number;
 	readonly #quota: number;
@@ -150,9 +163,10 @@ class Writer implements RecordWriter {
 		this.#ring = ring;
 		this.#collector = collector;
 		this.#quota = this.memory.words[wordQuota + collector * quotaStride] ?? 0;
+		this.lengthMax = Math.max(0, (Math.min(this.#quota, ring.capacity / 2) & ~7) - recordHeaderBytes);
 		this.#releasedWord = wordReleased + collector * quotaStride;
 		this.#counters = doubleCounters + collector * countersMax;
-		// A successor starts with nothing in flight: the consumer drained the ring before it was handed on.
+		// A successor starts with nothing in flight: what its predecessor published is the consumer's by now.
 		this.#written = Atomics.load(this.memory.signed, this.#releasedWord) >>> 0;
 	}
 
@@ -187,8 +201,15 @@ class Writer implements RecordWriter {
 	}
 
 	#withinQuota(length: number): boolean {
+		if (length > this.lengthMax) return false;
 		const released = Atomics.load(this.memory.signed, this.#releasedWord) >>> 0;
-		return ((this.#written - released) >>> 0) + recordBytes(length) <= this.#quota;
+		let inFlight = (this.#written - released) | 0;
+		// More released than written: the predecessor's records, or a reader that ended between its two stores and read a batch again.
+		if (inFlight < 0) {
+			this.#written = released;
+			inFlight = 0;
+		}
+		return inFlight + recordBytes(length) <= this.#quota;
 	}
 
 	#add(index: number, amount: number): void {
