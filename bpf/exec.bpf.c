@@ -12,7 +12,6 @@ struct scratch {
 /* Constants in the types, so that they are part of the BTF. */
 enum tapio_exec_limit *limits_unused __attribute__((unused));
 enum tapio_exec_flag *flags_unused __attribute__((unused));
-enum tapio_type *types_unused __attribute__((unused));
 enum tapio_namespace *namespaces_unused __attribute__((unused));
 
 struct {
@@ -108,6 +107,6 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	BOUND(used, TAPIO_FILENAME_BYTES + TAPIO_INTERPRETER_BYTES + 127);
 	used += read_arguments(out, task, used);
 	BOUND(used, 1023);
-	emit(&lifecycle, TAPIO_EXEC, out, sizeof(out->exec) + used);
+	emit(&lifecycle, TAPIO_EXEC, &out->exec.record, sizeof(out->exec) + used);
 	return 0;
 }

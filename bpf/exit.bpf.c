@@ -35,7 +35,7 @@ static __always_inline int process_end(struct task_struct *task)
 		out->major_faults += leader->maj_flt;
 	}
 	out->max_rss_bytes = (u64)signal->maxrss * config.page_bytes;
-	emit(&lifecycle, TAPIO_EXIT, out, sizeof(*out));
+	emit(&lifecycle, TAPIO_EXIT, &out->record, sizeof(*out));
 	return 0;
 }
 

@@ -39,6 +39,6 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 			changed |= 1 << kind;
 	}
 	out->fork.new_namespaces = changed;
-	emit(&lifecycle, TAPIO_FORK, &out->fork, sizeof(out->fork));
+	emit(&lifecycle, TAPIO_FORK, &out->fork.record, sizeof(out->fork));
 	return 0;
 }

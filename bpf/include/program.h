@@ -61,11 +61,12 @@ static __always_inline u64 wake_flags(void *ring)
 }
 
 /* Puts a record into the ring, or counts it as lost. */
-static __always_inline void emit(void *ring, enum tapio_type type, void *record, u64 size)
+static __always_inline void emit(void *ring, enum tapio_type type, struct tapio_record *record, u64 size)
 {
 	u32 key = type;
 	u64 *count;
 
+	record->type = type;
 	if (!bpf_ringbuf_output(ring, record, size, wake_flags(ring)))
 		return;
 	count = bpf_map_lookup_elem(&lost, &key);

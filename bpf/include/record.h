@@ -42,6 +42,8 @@ struct tapio_record {
 	/* CLOCK_REALTIME minus CLOCK_BOOTTIME, filled in by the agent when it takes the record over. */
 	u32 offset_seconds;
 	u32 offset_nanoseconds;
+	enum tapio_type type;
+	u32 reserved;
 };
 
 /* Who it is about. A process is known by its tgid and start; an image of it by exec_id as well. */

@@ -187,3 +187,8 @@ function text(view: DataView, at: number): string {
 	while (view.getUint8(end) !== 0) end++;
 	return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at, end - at));
 }
+
+/** A structure in one line, for comparing two: its size, then `name:offset:size` of each member. */
+export function describeStructure({ size, members }: BtfStructure): string {
+	return [String(size), ...members.map((member) => `${member.name}:${member.offset}:${member.size}`)].join(" ");
+}

@@ -22,6 +22,13 @@ const symbols = {
 	free: { args: [ptr], returns: none },
 	dlopen: { args: [buffer, i32], returns: ptr },
 	dlerror: { args: [], returns: ptr },
+	getpagesize: { args: [], returns: i32 },
+	clock_gettime: { args: [i32, ptr], returns: i32 },
+	epoll_create1: { args: [i32], returns: i32 },
+	epoll_ctl: { args: [i32, i32, i32, ptr], returns: i32 },
+	epoll_wait: { args: [i32, ptr, i32, i32], returns: i32 },
+	vasprintf: { args: [ptr, ptr, ptr], returns: i32 },
+	syscall: { args: [i64, u64, ptr, u64], returns: i64 },
 } as const;
 
 /** The C library of the node: glibc, or musl under its own name. */
