@@ -68,21 +68,25 @@ export interface CounterDefinition {
 	/** The reason, in snake case. */
 	readonly name: string;
 	/**
-	 * dropped: records that should have become events and did not; discarded: left out on purpose, by configuration or as repetition. Both are part of
-	 * what was received. lost: never received, only known by its number (the kernel's ring was full, files were vacuumed away).
+	 * dropped: records that should have become events and did not; discarded: left out on purpose, by configuration or as repetition: neither is
+	 * submitted, both are part of what was received. lost: never received, only known by its number (the kernel's ring was full, files were vacuumed
+	 * away). derived: submitted records that the collector made itself, such as gaps. control: submitted records that become no event.
 	 */
-	readonly kind: "dropped" | "discarded" | "lost";
+	readonly kind: "dropped" | "discarded" | "lost" | "derived" | "control";
 	/** One sentence for the documentation. */
 	readonly description: string;
 }
 
+/** What a record became: an event, nothing for want of room, or nothing because it carries no event. */
+export type Decoded = "event" | "full" | "none";
+
 /** Turns the records of one collector into events, in the data worker. */
 export interface Decoder {
 	/**
-	 * Writes the event of the leased record: `begin` to `end`. Returns what `end` returned: false where it did not fit, and the same record comes
-	 * again with more room. A record is never malformed: both sides are one build.
+	 * Writes the event of the leased record: `begin` to `end`. "full" where `end` returned false: the same record comes again with more room.
+	 * "none" where the record carries a position and no event. A record is never malformed: both sides are one build.
 	 */
-	decode(record: RingReader, event: EventWriter): boolean;
+	decode(record: RingReader, event: EventWriter): Decoded;
 	/**
 	 * Where the cursor of the record last decoded stands in the ring's memory, as plain ASCII; length 0 for live collectors. Valid until the commit.
 	 */

@@ -83,6 +83,12 @@ export class EntryEncoder {
 		return String.fromCharCode(...this.#cursor.bytes.subarray(0, this.cursorLength));
 	}
 
+	/** Realtime stamp of the entry encoded last, in microseconds since the epoch. */
+	realtime(): number {
+		const { words } = this.memory;
+		return (words[wordRealtimeLow] ?? 0) + (words[wordRealtimeHigh] ?? 0) * 2 ** 32;
+	}
+
 	/** Formats the journal's current entry, whose cursor was read. Never throws for what an entry holds. */
 	encode(journal: Journal): EncodeResult {
 		if (this.#keys.full) {

@@ -1,5 +1,5 @@
-import { Memory } from "../../platform/ffi/memory.ts";
 import type { Journal } from "../../platform/ffi/libsystemd.ts";
+import { Memory } from "../../platform/ffi/memory.ts";
 
 /** Fields remembered at once. A journal file's repeated values number some hundreds within one mapped window. */
 const slotsMax = 8192;

@@ -67,11 +67,7 @@ function isPlainWord(word: number): boolean {
 	const backslashes = word ^ 0x5c5c5c5c;
 	const deletes = word ^ 0x7f7f7f7f;
 	const found =
-		word |
-		((word - 0x20202020) & ~word) |
-		((quotes - ones) & ~quotes) |
-		((backslashes - ones) & ~backslashes) |
-		((deletes - ones) & ~deletes);
+		word | ((word - 0x20202020) & ~word) | ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes) | ((deletes - ones) & ~deletes);
 	return (found & highBits) === 0;
 }
 

@@ -1,0 +1,72 @@
+import type { Journal } from "../../platform/ffi/libsystemd.ts";
+import type { JournalStart } from "./config.ts";
+import { filterByUnits } from "./unit-filter.ts";
+
+/** How reading goes on after {@link seekStart}. */
+export interface Start {
+	/** True where the journal stands on the first entry to read already; else `next` leads to it. */
+	readonly onFirst: boolean;
+	/** Cursor of the entry that was read last or passed over as older, to find losses from there; undefined where there is none. */
+	readonly behind: string | undefined;
+	/** True where the saved position is gone from the journal. */
+	readonly positionLost: boolean;
+}
+
+/**
+ * Positions a journal without filter, then sets the filter: the other way round libsystemd skips entries that come later
+ * where nothing matches yet. `position` wins over `start`; `bootId` is 32 hexadecimal digits.
+ */
+export function seekStart(
+	journal: Journal,
+	readCursor: () => string,
+	options: { position: string | undefined; start: JournalStart; bootId: string; units: readonly string[] },
+): Start {
+	const { position, start, bootId, units } = options;
+	if (position !== undefined && journal.seekCursor(position)) return resume(journal, readCursor, position, units);
+	const behind = typeof start === "object" ? seekTime(journal, start.realtime) : seekNamed(journal, readCursor, start, bootId);
+	filterByUnits(journal, units);
+	return { onFirst: false, behind, positionLost: position !== undefined };
+}
+
+function resume(journal: Journal, readCursor: () => string, position: string, units: readonly string[]): Start {
+	const found = journal.next() > 0;
+	if (found && journal.testCursor(position)) {
+		filterByUnits(journal, units);
+		return { onFirst: false, behind: position, positionLost: false };
+	}
+	if (!found || units.length === 0) {
+		filterByUnits(journal, units);
+		return { onFirst: found, behind: position, positionLost: true };
+	}
+	// Under a filter the entry we stand on may not match: come back to it with the filter set.
+	const landed = readCursor();
+	filterByUnits(journal, units);
+	journal.seekCursor(landed);
+	return { onFirst: false, behind: position, positionLost: true };
+}
+
+function seekTime(journal: Journal, milliseconds: number): undefined {
+	journal.seekRealtime(BigInt(Math.round(milliseconds)) * 1000n);
+	return undefined;
+}
+
+function seekNamed(journal: Journal, readCursor: () => string, start: "cursor" | "head" | "tail", bootId: string): string | undefined {
+	if (start === "head") {
+		journal.seekHead();
+		return undefined;
+	}
+	if (start === "cursor") {
+		journal.addMatch(`_BOOT_ID=${bootId}`);
+		journal.seekHead();
+		const first = journal.next() > 0 ? readCursor() : undefined;
+		journal.flushMatches();
+		if (first !== undefined) {
+			journal.seekCursor(first);
+			return undefined;
+		}
+	}
+	journal.seekTail();
+	if (journal.previous() > 0) return readCursor();
+	journal.seekHead();
+	return undefined;
+}
