@@ -1,0 +1,42 @@
+import type { Problem } from "./problems.ts";
+import type { AgentConfig, NatsConfig } from "./schema.ts";
+import { originAt, type SourceSection } from "./source-tree.ts";
+
+/** What no single key shows: relations between keys. Only for a configuration whose keys are right by themselves. */
+export function relationProblems(config: AgentConfig, root: SourceSection): Problem[] {
+	const problems: Problem[] = [];
+	const report = (key: string, message: string, hint?: string) => problems.push({ origin: originAt(root, key.split(".")), key, message, hint });
+	const { nats } = config.orchestrator;
+	if (!nats.enabled && !config.sinks.stdout.enabled) {
+		report("orchestrator.nats.enabled", "is false while sinks.stdout.enabled is false too: events would go nowhere", "enable one of the two");
+	}
+	if (nats.auth_enabled) checkCredentials(nats, report);
+	if ((nats.tls.cert === "") !== (nats.tls.key === "")) {
+		const [given, missing] = nats.tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
+		report(`orchestrator.nats.tls.${given}`, `is given without ${missing}`, "a client certificate needs both cert and key");
+	}
+	if (nats.tls.insecure && nats.tls.ca !== "")
+		report("orchestrator.nats.tls.insecure", "accepts any certificate, so ca would never be used", "remove one of the two");
+	const { max_age: maxAge, duplicate_window: window } = nats.jetstream;
+	if (maxAge > 0 && window > maxAge) report("orchestrator.nats.jetstream.duplicate_window", "must not be longer than max_age");
+	return problems;
+}
+
+function checkCredentials(nats: NatsConfig, report: (key: string, message: string, hint?: string) => void): void {
+	const methods = credentialMethods(nats);
+	if (methods.length === 0) {
+		report("orchestrator.nats.auth_enabled", "is true, but there are no credentials", "set username and password, token, nkey or creds");
+	}
+	if (methods.length > 1) report(`orchestrator.nats.${methods[1]}`, `is given beside ${methods[0]}`, "NATS takes one kind of credentials: keep one");
+	if (nats.password !== "" && nats.username === "") report("orchestrator.nats.password", "is given without username");
+}
+
+/** The kinds of credentials that are given, by the key that names each. */
+export function credentialMethods(nats: Pick<NatsConfig, "username" | "password" | "token" | "nkey" | "creds">): string[] {
+	const methods: string[] = [];
+	if (nats.username !== "" || nats.password !== "") methods.push(nats.username === "" ? "password" : "username");
+	if (nats.token !== "") methods.push("token");
+	if (nats.nkey !== "") methods.push("nkey");
+	if (nats.creds !== "") methods.push("creds");
+	return methods;
+}

@@ -1,0 +1,106 @@
+import { OperatingError } from "../base/errors.ts";
+import { maskSecrets } from "../base/mask.ts";
+import { printable } from "../base/printable.ts";
+import { describeOrigin, type Origin } from "./source-tree.ts";
+
+/** The exit status for a wrong configuration (sysexits.h, EX_CONFIG). */
+export const exitStatusConfig = 78;
+
+/** Problems that one error lists. Beyond it the rest is only counted. */
+export const problemsMax = 50;
+
+/** One thing wrong with the configuration. */
+export interface Problem {
+	readonly origin: Origin;
+	/** The key with dots, "" where the problem is not about one key. */
+	readonly key: string;
+	/** Follows the key: "must be at most 64, found 900". Holds no secret and no control character. */
+	readonly message: string;
+	/** The next step, as a sentence without a full stop. */
+	readonly hint?: string | undefined;
+}
+
+/** Everything that is wrong with a configuration, at once. `code` is "config_invalid". */
+export class ConfigError extends OperatingError {
+	readonly problems: readonly Problem[];
+	/** The text of each file, for the excerpts. */
+	readonly texts: ReadonlyMap<string, string>;
+
+	constructor(problems: readonly Problem[], texts: ReadonlyMap<string, string> = new Map()) {
+		const [first] = problems;
+		const rest = problems.length > 1 ? `, and ${problems.length - 1} more` : "";
+		super(
+			"config_invalid",
+			`Read the configuration: ${first === undefined ? "unknown problem" : problemLine(first)}${rest}`,
+			first?.hint === undefined ? {} : { hint: first.hint },
+		);
+		this.problems = problems;
+		this.texts = texts;
+	}
+}
+
+/** How {@link formatProblems} draws. */
+export interface ProblemStyle {
+	readonly colors: boolean;
+	/** Shows the line of the file with a caret under the place. */
+	readonly excerpts: boolean;
+	/** Width of the terminal in columns; longer excerpts are cut around the place. */
+	readonly width: number;
+}
+
+/** All problems as a text of whole lines, in the order of the file. */
+export function formatProblems(error: ConfigError, style: ProblemStyle): string {
+	const paint = (code: string, text: string) => (style.colors ? `\x1b[${code}m${text}\x1b[0m` : text);
+	const count = error.problems.length;
+	let text = `${paint("1;31", count === 1 ? "1 error in the configuration" : `${count} errors in the configuration`)}\n`;
+	for (const problem of error.problems.slice(0, problemsMax)) {
+		const place = describeOrigin(problem.origin);
+		text += `${paint("1", printable(place))}: ${subject(problem)}${problem.message}\n`;
+		if (style.excerpts) text += excerpt(problem.origin, error.texts, style.width, paint);
+		if (problem.hint !== undefined) text += `  ${paint("36", "hint:")} ${problem.hint}\n`;
+	}
+	return count > problemsMax ? `${text}and ${count - problemsMax} more\n` : text;
+}
+
+/** One problem in one line, without its hint. */
+export function problemLine(problem: Problem): string {
+	return `${printable(describeOrigin(problem.origin))}: ${subject(problem)}${problem.message}`;
+}
+
+function subject(problem: Problem): string {
+	return problem.key === "" ? "" : `${problem.key} `;
+}
+
+/** Columns kept to the left of the place where a long line is cut. */
+const excerptLead = 30;
+
+function excerpt(origin: Origin, texts: ReadonlyMap<string, string>, width: number, paint: (code: string, text: string) => string): string {
+	if (origin.kind !== "file") return "";
+	const line = texts.get(origin.path)?.split(/\r\n|\n/)[origin.line - 1];
+	if (line === undefined) return "";
+	const start = origin.column - 1;
+	// Masked with as many characters as there were, so that the caret stays under its place.
+	const clean = maskLine(line)
+		.replaceAll("\t", " ")
+		.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "?");
+	const gutter = `${String(origin.line).padStart(5)} | `;
+	const room = Math.max(20, width - gutter.length - 1);
+	const from = clean.length <= room || start <= excerptLead ? 0 : start - excerptLead;
+	const shown = clean.slice(from, from + room);
+	const marks = Math.max(1, Math.min(origin.length, shown.length - (start - from)));
+	return `${paint("2", gutter)}${shown}\n${" ".repeat(gutter.length - 2)}${paint("2", "|")} ${" ".repeat(start - from)}${paint("1;31", "^".repeat(marks))}\n`;
+}
+
+/** Keys, also mistyped ones, whose values an excerpt never shows. */
+const secretKey = /(["']?[\w-]*(?:pas|pwd|tok|nkey|secret|seed|cred)[\w-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}#][^,}#]*)/gi;
+
+function maskLine(line: string): string {
+	return hide(line, maskSecrets(line)).replace(secretKey, (whole, key: string, value: string) =>
+		/^["']?\$\{\w+\}["']?\s*$/.test(value) ? whole : key + "*".repeat(value.length),
+	);
+}
+
+/** The line with as many stars as the masked text lacks characters. */
+function hide(line: string, clean: string): string {
+	return clean.length >= line.length ? clean : clean.replace("***", "*".repeat(3 + line.length - clean.length));
+}
