@@ -19,6 +19,23 @@ export interface LanePosition {
 	readonly cursor: string;
 	/** Sequence of the last event of that batch; 0 for none. */
 	readonly sequence: number;
+	/** What the sink found that is not the normal course. */
+	readonly finding?: LaneFinding;
+}
+
+/** What a lane has to tell when it is not where it was left. */
+export type LaneFinding =
+	/** The state folder was fresh, and another lane had written to this place: its last batch. The lane goes on from number 1 behind it; a gap is to be stated. */
+	| { readonly kind: "adopted"; readonly lane: string; readonly batch: number; readonly cursor: string; readonly sequence: number }
+	/** The sink holds less than it acknowledged, up to `acknowledged`: the position is what it still holds. Read again from there where that is possible. */
+	| { readonly kind: "went_back"; readonly acknowledged: number };
+
+/** Where the state folder says that a lane stands. */
+export interface LaneStart extends LanePosition {
+	/** True where this state folder has never had a batch of this lane to send. Only then may a place that another lane wrote to be taken over. */
+	readonly fresh?: boolean;
+	/** Lane whose place this one took over ("adopted"), as long as nothing of it is delivered. */
+	readonly adopted?: string;
 }
 
 /** A batch ready to go: a JSON array of CloudEvents. The memory stays unchanged until the send resolved. */
@@ -41,12 +58,13 @@ export interface SinkLane {
 	 * Resolves once the sink knows where this lane stands, however long that takes; retries by itself. `local` is what the state folder says.
 	 * Rejects with OperatingError where a person must decide ("two_writers"), and with AbortError when the signal fires.
 	 */
-	open(local: LanePosition, signal: AbortSignal): Promise<LanePosition>;
+	open(local: LaneStart, signal: AbortSignal): Promise<LanePosition>;
 	/** Most bytes of a batch that this sink takes now. */
 	batchBytesMax(): number;
 	/**
-	 * Sends one batch and resolves when it is delivered; retries for ever by itself. Rejects as `open` does. The result says where the lane stands:
-	 * normally at this batch.
+	 * Sends one batch and resolves when it is delivered; retries for ever by itself. Rejects as `open` does, and with "batch_too_large" (fact `limit`, bytes)
+	 * where the limit fell below the batch: nothing of it is stored, and it is to be cut anew under the same number. The result says where the lane stands:
+	 * normally at this batch; before it with the finding "went_back", and then the batch was not delivered.
 	 */
 	send(batch: Batch, signal: AbortSignal): Promise<LanePosition>;
 }

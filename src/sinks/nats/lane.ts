@@ -1,0 +1,304 @@
+import { AssertionError, assert } from "../../base/assert.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { type Bytes, bytes } from "../../base/units.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Batch, LaneIdentity, LanePosition, LaneStart, SinkLane } from "../sink.ts";
+import { operatingError } from "./failure.ts";
+import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
+import type { Epoch, Link } from "./link.ts";
+import type { NatsSinkOptions } from "./options.ts";
+import { type Reply, readReply } from "./reply.ts";
+import type { Slots } from "./slots.ts";
+import { isRemoved, isSameBatch, readLastBatch, type StoredBatch } from "./stored.ts";
+import { laneSubject } from "./subject.ts";
+
+/** Numbers of a sink, counted by its lanes. */
+export interface LaneCounters {
+	batches: number;
+	events: number;
+	bytes: number;
+	errors: number;
+	retries: number;
+}
+
+/** What the lanes of one sink share. */
+export interface LaneHouse {
+	readonly link: Link;
+	readonly slots: Slots;
+	readonly options: NatsSinkOptions;
+	readonly counters: LaneCounters;
+	readonly log: Log;
+}
+
+/** Guard refusals in a row before the connection is taken for the cause. */
+const movedMax = 3;
+
+/**
+ * The lane protocol over JetStream, one batch at a time:
+ *
+ *   ASK    on every new connection: the last message on the subject, from the leader. It says which batch is the last, and its sequence is the guard.
+ *   SEND   under the id `lane-number` and the guard. Both are needed: the id covers the short race that the guard leaves open on a replicated stream,
+ *          the guard the long delay that outlives the duplicate window.
+ *   CLOSE  whenever it is unknown whether a batch was stored: the connection is reset, so that nothing late arrives, and the stream is asked.
+ *
+ * The thread of the sink; one call at a time.
+ */
+export class NatsLane implements SinkLane {
+	/** Why a person is needed, for the health of the sink. */
+	problem: OperatingError | undefined;
+	readonly #house: LaneHouse;
+	readonly #identity: LaneIdentity;
+	readonly #subject: string;
+	readonly #stream: string;
+	readonly #headers: HeaderWriter;
+	#known: LanePosition = { batch: 0, cursor: "", sequence: 0 };
+	#guard = 0;
+	/** The epoch whose answer `#guard` is. Any other one has to be asked first. */
+	#asked: Epoch | undefined;
+	#opened = false;
+	#moved = 0;
+	/** Sequence in the stream of the foreign batch behind which this lane began. */
+	#adoptedAt: number | undefined;
+	/** A batch that was given back as too large: late bytes may still store it. */
+	#givenBack: Batch | undefined;
+
+	/** Throws OperatingError "nats_subject". */
+	constructor(identity: LaneIdentity, house: LaneHouse) {
+		this.#identity = identity;
+		this.#house = house;
+		this.#subject = laneSubject(house.options.subject, identity);
+		const { enabled, stream } = house.options.jetstream;
+		this.#stream = stream;
+		this.#headers = createHeaderWriter(identity, enabled ? stream : undefined);
+	}
+
+	/** Collector and subject, for messages. */
+	get name(): string {
+		return `${this.#identity.collector} (${this.#subject})`;
+	}
+
+	async open(local: LaneStart, signal: AbortSignal): Promise<LanePosition> {
+		const { batch, cursor, sequence } = local;
+		this.#known = { batch, cursor, sequence };
+		this.problem = undefined;
+		while (true) {
+			const epoch = await this.#house.link.current(signal);
+			try {
+				const position = this.#house.options.jetstream.enabled ? this.#enter(await this.#ask(epoch, signal), local) : this.#known;
+				this.#asked = epoch;
+				this.#opened = true;
+				return position;
+			} catch (error) {
+				this.#close(epoch, error, signal);
+			}
+		}
+	}
+
+	batchBytesMax(): Bytes {
+		const { link, options } = this.#house;
+		return bytes(Math.max(0, Math.min(options.batchBytes, link.messageBytesMax() - this.#headers.bytesMax)));
+	}
+
+	async send(batch: Batch, signal: AbortSignal): Promise<LanePosition> {
+		assert(this.#opened, "A lane is opened before it sends");
+		assert(batch.number > this.#known.batch, "Numbers of batches grow");
+		assert(batch.length > 0 && batch.count > 0, "A batch holds events");
+		const raw = batch.memory.bytes.subarray(0, batch.length);
+		const packed = this.#house.options.compression === "zstd" ? Bun.zstdCompressSync(raw, { level: 1 }) : raw;
+		// What does not shrink goes as it is, so that the limit holds for it as well.
+		const body = packed.length < raw.length ? packed : raw;
+		for (let attempt = 0; ; attempt++) {
+			const epoch = await this.#house.link.current(signal);
+			if (attempt > 0) this.#house.counters.retries++;
+			try {
+				const position = await this.#attempt(epoch, batch, body, body !== raw, signal);
+				if (position === undefined) continue;
+				if (position.batch === batch.number) this.#count(batch, body.length);
+				return position;
+			} catch (error) {
+				this.#close(epoch, error, signal);
+			}
+		}
+	}
+
+	/** One SEND, asked before where needed. Undefined: the stream is to be asked again. Rejects where the epoch is to be closed. */
+	async #attempt(epoch: Epoch, batch: Batch, body: Uint8Array, compressed: boolean, signal: AbortSignal): Promise<LanePosition | undefined> {
+		const { link, slots, options } = this.#house;
+		if (!options.jetstream.enabled) return await this.#publish(epoch, batch, body, compressed, signal);
+		if (this.#asked !== epoch) {
+			const position = this.#locate(await this.#ask(epoch, signal), batch);
+			this.#asked = epoch;
+			if (position !== undefined) return position;
+		}
+		const headers = this.#headers.encode(batch, this.#guard, compressed);
+		this.#checkSize(batch, headers.length + body.length);
+		let reply: Reply;
+		{
+			using _slot = await slots.take(signal);
+			reply = readReply(await epoch.connection.request(this.#subject, headers, body, link.timing.acknowledgeMs, signal), this.#stream);
+		}
+		switch (reply.kind) {
+			case "stored":
+				this.#guard = reply.streamSequence;
+				return this.#delivered(batch);
+			case "moved":
+				this.#asked = undefined;
+				if (++this.#moved < movedMax) return undefined;
+				throw new OperatingError("nats_refused_batch", `The stream ${this.#stream} refuses a sequence that it gave itself`);
+			case "duplicate":
+				return await this.#afterDuplicate(epoch, batch, reply.streamSequence, signal);
+			case "too_large":
+				throw this.#tooLarge(batch, headers.length + body.length, reply.error);
+			case "refused":
+				throw reply.error;
+		}
+	}
+
+	/** Core NATS: the PONG behind the batch is all there is. Without one it is sent again, and a listener may see it twice. */
+	async #publish(epoch: Epoch, batch: Batch, body: Uint8Array, compressed: boolean, signal: AbortSignal): Promise<LanePosition> {
+		const { link, slots } = this.#house;
+		const headers = this.#headers.encode(batch, undefined, compressed);
+		this.#checkSize(batch, headers.length + body.length);
+		using _slot = await slots.take(signal);
+		epoch.connection.publish(this.#subject, headers, body);
+		await epoch.connection.flush(link.timing.acknowledgeMs, signal);
+		return this.#delivered(batch);
+	}
+
+	/** The stream knows the id: the batch is there, or was and has been removed since, or is being stored just now. */
+	async #afterDuplicate(epoch: Epoch, batch: Batch, streamSequence: number, signal: AbortSignal): Promise<LanePosition> {
+		this.#asked = undefined;
+		const position = this.#locate(await this.#ask(epoch, signal), batch);
+		this.#asked = epoch;
+		if (position !== undefined) return position;
+		if (streamSequence > 0 && (await epoch.connection.during(isRemoved(epoch.connection.manager, this.#stream, streamSequence), signal))) {
+			this.#house.log.warn("A batch was stored and has been removed from the stream since.", {
+				lane: this.name,
+				batch: batch.number,
+				streamSequence,
+			});
+			return this.#delivered(batch);
+		}
+		throw new OperatingError("nats_refused_batch", `The stream ${this.#stream} knows batch ${batch.number} and does not hold it yet`);
+	}
+
+	/** Where the lane stands when it opens. Throws OperatingError "two_writers". */
+	#enter(stored: StoredBatch | undefined, local: LaneStart): LanePosition {
+		this.#guard = stored?.streamSequence ?? 0;
+		const known = this.#known;
+		if (stored === undefined) return known;
+		if (stored.lane !== this.#identity.id) {
+			// A stream sequence is at least 1: nothing was adopted where nothing may be.
+			const may = known.batch === 0 && (local.fresh === true || local.adopted === stored.lane);
+			if (!may) throw this.#twoWriters(stored);
+			this.#adoptedAt = stored.streamSequence;
+			const { lane, number: batch, cursor, sequence } = stored;
+			this.#house.log.warn("Another lane wrote here before; the state folder is new, so this one goes on behind it.", {
+				lane: this.name,
+				other: lane,
+				batch,
+			});
+			return { ...known, finding: { kind: "adopted", lane, batch, cursor, sequence } };
+		}
+		if (stored.number < known.batch) return this.#wentBack(stored);
+		this.#known = { batch: stored.number, cursor: stored.cursor, sequence: stored.sequence };
+		return this.#known;
+	}
+
+	/** Where the lane stands while `batch` is pending. Undefined: it is not stored, send it. Throws OperatingError "two_writers". */
+	#locate(stored: StoredBatch | undefined, batch: Batch): LanePosition | undefined {
+		this.#guard = stored?.streamSequence ?? 0;
+		if (stored === undefined) return undefined;
+		if (stored.lane !== this.#identity.id) {
+			if (stored.streamSequence === this.#adoptedAt) return undefined;
+			throw this.#twoWriters(stored);
+		}
+		if (stored.number < this.#known.batch) return this.#wentBack(stored);
+		if (stored.number === this.#known.batch) return undefined;
+		if (isSameBatch(stored, batch)) return this.#delivered(batch);
+		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
+		throw this.#twoWriters(stored);
+	}
+
+	#ask(epoch: Epoch, signal: AbortSignal): Promise<StoredBatch | undefined> {
+		return epoch.connection.during(readLastBatch(epoch.connection.manager, this.#stream, this.#subject), signal);
+	}
+
+	/** CLOSE. Throws what a person must decide, and the signal's reason; everything else is tried again over the next epoch. */
+	#close(epoch: Epoch, error: unknown, signal: AbortSignal): void {
+		this.#asked = undefined;
+		this.#moved = 0;
+		if (signal.aborted) {
+			// The caller may use the memory again: what the socket still holds of it must not go out.
+			if (epoch.connection.pendingBytes > 0) this.#house.link.failed(epoch, operatingError(signal.reason));
+			throw signal.reason;
+		}
+		if (error instanceof AssertionError) throw error;
+		const reason = operatingError(error);
+		if (reason.code === "nats_stopped") throw reason;
+		this.#house.counters.errors++;
+		if (forCaller.has(reason.code)) {
+			this.problem = reason;
+			this.#house.log.error("A lane stands still.", { lane: this.name, reason: reason.message, code: reason.code });
+			throw reason;
+		}
+		this.#house.link.failed(epoch, reason);
+	}
+
+	#delivered(batch: Batch): LanePosition {
+		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence };
+		this.#givenBack = undefined;
+		this.#moved = 0;
+		this.problem = undefined;
+		this.#house.link.succeeded();
+		return this.#known;
+	}
+
+	#wentBack(stored: StoredBatch): LanePosition {
+		const acknowledged = this.#known.batch;
+		this.#known = { batch: stored.number, cursor: stored.cursor, sequence: stored.sequence };
+		this.#house.log.error("The stream holds less than it acknowledged.", { lane: this.name, acknowledged, holds: stored.number });
+		return { ...this.#known, finding: { kind: "went_back", acknowledged } };
+	}
+
+	#twoWriters(stored: StoredBatch): OperatingError {
+		const other =
+			stored.lane === "" ? "something that is no agent" : stored.lane === this.#identity.id ? "a copy of this agent's state folder" : "another agent";
+		return new OperatingError(
+			"two_writers",
+			`Two writers on ${this.#subject}: ${other} wrote there (lane ${stored.lane || "none"}, batch ${stored.number})`,
+			{
+				hint: "give each node its own orchestrator.node and each cluster its own subject, and never copy a state folder; then remove the state folder of the copy",
+			},
+		);
+	}
+
+	#checkSize(batch: Batch, size: number): void {
+		const limit = this.#house.link.messageBytesMax();
+		if (size > limit) throw this.#tooLarge(batch, size, undefined);
+	}
+
+	#tooLarge(batch: Batch, size: number, cause: OperatingError | undefined): OperatingError {
+		this.#givenBack = { ...batch };
+		const limit = this.batchBytesMax();
+		return new OperatingError(
+			"batch_too_large",
+			`Batch ${batch.number} of ${this.name} has ${size} bytes with its headers, and the server takes less`,
+			{
+				cause,
+				limit,
+				hint: "the limit fell while the batch waited: raise max_payload or the stream's max_msg_size again",
+			},
+		);
+	}
+
+	#count(batch: Batch, sent: number): void {
+		const { counters } = this.#house;
+		counters.batches++;
+		counters.events += batch.count;
+		counters.bytes += sent;
+	}
+}
+
+/** Failures that another connection does not mend, and that whoever drives the lane has to hear of. */
+const forCaller: ReadonlySet<string> = new Set(["two_writers", "batch_too_large", "nats_cursor"]);

@@ -1,0 +1,215 @@
+import { OperatingError } from "../../base/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Health } from "../../telemetry/health.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { ReadText } from "./authentication.ts";
+import { backoffMs } from "./backoff.ts";
+import { NatsConnection } from "./connection.ts";
+import { needsPerson, operatingError } from "./failure.ts";
+import { type NatsSinkOptions, type NatsTiming, natsTiming } from "./options.ts";
+import { parseServerUrl, type ServerUrl } from "./server-url.ts";
+import { ensureStream } from "./stream.ts";
+
+/** What the link needs of the world. */
+export interface LinkWorld {
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly read: ReadText;
+	/** 0 to below 1. */
+	readonly random: () => number;
+}
+
+/** A connection behind which the stream was found good. */
+export interface Epoch {
+	readonly connection: NatsConnection;
+	/** Most bytes of headers and body together that the stream takes; Infinity without JetStream. */
+	readonly messageBytesMax: number;
+}
+
+/** A connection that stood this long without a failure has earned a quick first attempt, though nothing was sent over it. */
+const stableMs = 30_000;
+
+type Waiter = (epoch: Epoch) => void;
+
+/**
+ * The connection loop and the circuit breaker: one connection after the other, each an epoch, with jittered back-off in between. `max_reconnects` failures
+ * in a row open the circuit: health says so, and the loop goes on probing. The thread of the sink.
+ */
+export class Link {
+	readonly timing: NatsTiming;
+	readonly #options: NatsSinkOptions;
+	readonly #world: LinkWorld;
+	readonly #servers: readonly ServerUrl[];
+	readonly #stop = new AbortController();
+	readonly #waiters = new Set<Waiter>();
+	#loop: Promise<void> | undefined;
+	#epoch: Epoch | undefined;
+	#failures = 0;
+	#problem: OperatingError | undefined;
+	#differences: readonly string[] = [];
+	#connections = 0;
+	#server: ServerUrl | undefined;
+
+	/** Throws OperatingError "nats_url" where a URL cannot be read. */
+	constructor(options: NatsSinkOptions, world: LinkWorld) {
+		this.timing = { ...natsTiming, ...options.timing };
+		this.#options = options;
+		this.#world = world;
+		this.#servers = options.urls.map(parseServerUrl);
+		if (this.#servers.length === 0) throw new OperatingError("nats_url", "No NATS server is named", { hint: "set nats.url" });
+	}
+
+	/** Starts the loop. Harmless twice. */
+	start(): void {
+		this.#loop ??= this.#run();
+	}
+
+	/** Ends the connection and the loop. Harmless twice. */
+	async stop(): Promise<void> {
+		this.#stop.abort(new OperatingError("nats_stopped", "The NATS sink has stopped"));
+		await this.#loop;
+	}
+
+	/** The epoch of now, or the next one. Rejects with the signal's reason, or "nats_stopped". */
+	current(signal: AbortSignal): Promise<Epoch> {
+		const either = AbortSignal.any([signal, this.#stop.signal]);
+		if (either.aborted) return Promise.reject(either.reason);
+		if (this.#epoch !== undefined && !this.#epoch.connection.over) return Promise.resolve(this.#epoch);
+		return new Promise((resolve, reject) => {
+			const done = (epoch: Epoch) => {
+				either.removeEventListener("abort", stop);
+				resolve(epoch);
+			};
+			const stop = () => {
+				this.#waiters.delete(done);
+				reject(either.reason);
+			};
+			either.addEventListener("abort", stop, { once: true });
+			this.#waiters.add(done);
+		});
+	}
+
+	/** A batch could not be delivered over this epoch: it ends here (CLOSE of the lane protocol). Another epoch is none of its business. */
+	failed(epoch: Epoch, reason: OperatingError): void {
+		epoch.connection.reset(reason);
+	}
+
+	/** A batch was delivered: whatever was wrong is mended. */
+	succeeded(): void {
+		if (this.#failures === 0) return;
+		this.#failures = 0;
+		this.#problem = undefined;
+	}
+
+	/** Most bytes of a message, headers included, as far as it is known. */
+	messageBytesMax(): number {
+		const epoch = this.#epoch;
+		return epoch === undefined ? defaultMessageBytes : Math.min(epoch.connection.payloadBytesMax, epoch.messageBytesMax);
+	}
+
+	/** Failures in a row, and connections made since start. */
+	get counts(): { readonly failures: number; readonly connections: number } {
+		return { failures: this.#failures, connections: this.#connections };
+	}
+
+	health(): Health {
+		if (this.#loop === undefined) return { status: "unknown", message: "The NATS sink is not started" };
+		if (this.#stop.signal.aborted) return { status: "unknown", message: "The NATS sink has stopped" };
+		const problem = this.#problem;
+		if (problem !== undefined) {
+			const hint = problem.hint === undefined ? "" : ` (${problem.hint})`;
+			const open = this.#failures >= this.#options.maxReconnects;
+			const state = open ? `circuit open after ${this.#failures} failures, probing` : `attempt ${this.#failures + 1} follows`;
+			return { status: needsPerson(problem) ? "unhealthy" : "degraded", message: `${problem.message}${hint}; ${state}` };
+		}
+		const server = this.#server?.shown ?? "";
+		if (this.#epoch === undefined) return { status: "unknown", message: "Connecting to NATS" };
+		if (this.#differences.length > 0) {
+			return { status: "degraded", message: `The stream ${this.#options.jetstream.stream} is used as it is: ${this.#differences.join("; ")}` };
+		}
+		return { status: "healthy", message: `Connected to ${server}` };
+	}
+
+	async #run(): Promise<void> {
+		const { clock, log, random } = this.#world;
+		const { signal } = this.#stop;
+		while (!signal.aborted) {
+			const began = clock.monotonic();
+			const reason = await this.#live();
+			if (signal.aborted) return;
+			if (clock.monotonic() - began > stableMs + this.timing.connectMs * this.#servers.length) this.#failures = 0;
+			this.#failures++;
+			this.#problem = reason;
+			const wait = backoffMs(this.#failures, this.timing.backoffMinMs, this.timing.backoffMaxMs, random);
+			const fields = { reason: reason.message, code: reason.code, failures: this.#failures, waitMs: Math.round(wait) };
+			if (this.#failures === this.#options.maxReconnects) log.warn("The NATS circuit is open; probing goes on.", fields);
+			else log.debug("The NATS connection ended.", fields);
+			try {
+				await clock.sleep(wait, signal);
+			} catch {
+				return; // Stopped: the only reason of a sleep to reject.
+			}
+		}
+	}
+
+	/** One epoch from its first packet to its end; resolves with the reason of the end. */
+	async #live(): Promise<OperatingError> {
+		let epoch: Epoch;
+		try {
+			epoch = await this.#connect();
+		} catch (error) {
+			return operatingError(error);
+		}
+		this.#connections++;
+		// What the connection could mend is mended; what a batch was refused for stays named until one is delivered.
+		if (this.#problem !== undefined && !refusals.has(this.#problem.code)) this.#problem = undefined;
+		this.#epoch = epoch;
+		this.#world.log.info("Connected to NATS.", { server: this.#server?.shown, messageBytesMax: this.messageBytesMax() });
+		for (const waiter of [...this.#waiters]) {
+			this.#waiters.delete(waiter);
+			waiter(epoch);
+		}
+		const reason = await epoch.connection.ended;
+		this.#epoch = undefined;
+		return operatingError(reason);
+	}
+
+	/** Tries every server once, beginning with the next one. Rejects with what the last one said. */
+	async #connect(): Promise<Epoch> {
+		let last: unknown;
+		for (let attempt = 0; attempt < this.#servers.length && !this.#stop.signal.aborted; attempt++) {
+			const server = this.#servers[(this.#connections + this.#failures + attempt) % this.#servers.length];
+			if (server === undefined) continue;
+			try {
+				const connection = await NatsConnection.open(server, this.#options, this.timing, { ...this.#world, signal: this.#stop.signal });
+				this.#server = server;
+				return await this.#prepare(connection);
+			} catch (error) {
+				last = error;
+			}
+		}
+		throw last ?? new OperatingError("nats_stopped", "The NATS sink has stopped");
+	}
+
+	async #prepare(connection: NatsConnection): Promise<Epoch> {
+		if (!this.#options.jetstream.enabled) return { connection, messageBytesMax: Number.POSITIVE_INFINITY };
+		try {
+			const facts = await ensureStream(connection.manager, this.#options);
+			if (facts.created) this.#world.log.info("Created the stream.", { stream: this.#options.jetstream.stream });
+			if (facts.differences.length > 0 && this.#differences.join() !== facts.differences.join()) {
+				this.#world.log.warn("The stream differs from the configuration and is used as it is.", { differences: facts.differences });
+			}
+			this.#differences = facts.differences;
+			return { connection, messageBytesMax: facts.messageBytesMax };
+		} catch (error) {
+			connection.reset(operatingError(error));
+			throw error;
+		}
+	}
+}
+
+/** Bytes that every server takes unless told otherwise. */
+const defaultMessageBytes = 1024 * 1024;
+
+/** Failures of a batch on a connection that is well: a new connection alone does not mend them. */
+const refusals: ReadonlySet<string> = new Set(["nats_refused_batch", "nats_stream_full", "nats_no_stream"]);

@@ -1,0 +1,55 @@
+import type { JetStreamManager } from "@nats-io/jetstream";
+import type { Batch } from "../sink.ts";
+import { decodeCursor } from "./headers.ts";
+import { explainApiFailure } from "./stream.ts";
+
+/** The last message on a lane's subject, as the stream holds it. */
+export interface StoredBatch {
+	/** Its sequence in the stream: the guard of the next batch. */
+	readonly streamSequence: number;
+	/** Lane that wrote it; "" where it carries none, because something else than an agent wrote it. */
+	readonly lane: string;
+	readonly number: number;
+	readonly count: number;
+	readonly cursor: string;
+	readonly sequence: number;
+}
+
+/** Asks the leader of the stream, never a replica, for the last message on a subject. Undefined for none. Rejects with OperatingError. */
+export async function readLastBatch(manager: JetStreamManager, stream: string, subject: string): Promise<StoredBatch | undefined> {
+	try {
+		const message = await manager.streams.getMessage(stream, { last_by_subj: subject });
+		if (message === null) return undefined;
+		const header = (name: string) => message.header.get(name);
+		return {
+			streamSequence: message.seq,
+			lane: header("Tapio-Lane"),
+			number: whole(header("Tapio-Batch")),
+			count: whole(header("Tapio-Count")),
+			cursor: decodeCursor(header("Tapio-Last-Cursor")),
+			sequence: whole(header("Tapio-Last-Sequence")),
+		};
+	} catch (error) {
+		throw explainApiFailure(error, `Ask the stream ${stream} for the last batch on ${subject}`);
+	}
+}
+
+/** True where the stream no longer holds a message that it once stored. Rejects with OperatingError. */
+export async function isRemoved(manager: JetStreamManager, stream: string, streamSequence: number): Promise<boolean> {
+	try {
+		return (await manager.streams.getMessage(stream, { seq: streamSequence })) === null;
+	} catch (error) {
+		throw explainApiFailure(error, `Ask the stream ${stream} for its message ${streamSequence}`);
+	}
+}
+
+/** True where what is stored is this very batch, and not one that another writer gave the same number. */
+export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
+	return (
+		stored.number === batch.number && stored.count === batch.count && stored.sequence === batch.lastSequence && stored.cursor === batch.lastCursor
+	);
+}
+
+function whole(text: string): number {
+	return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
