@@ -45,6 +45,8 @@ const alteredOpen = literal('"altered":');
 
 /** Digits of a sequence, so that text order is number order (CloudEvents, "sequence" extension). */
 const sequenceDigits = 20;
+/** 9999-12-31T23:59:59Z. */
+const secondsMax = 253_402_300_799;
 
 /**
  * Writes one CloudEvent after the other into a batch. The order of calls is fixed:
@@ -67,8 +69,13 @@ export class EventWriter extends JsonWriter {
 		this.literal(template.head);
 	}
 
-	/** The event's time: whole seconds since the epoch and its fraction in `digits` decimal digits (6: microseconds, 9: nanoseconds). */
+	/**
+	 * The event's time: whole seconds since the epoch, before the year 10000 as RFC 3339 wants, and its fraction in `digits` decimal digits
+	 * (6: microseconds, 9: nanoseconds).
+	 */
 	time(seconds: number, fraction: number, digits: 6 | 9): void {
+		assert(seconds >= 0 && seconds <= secondsMax, "A time lies between 1970 and 9999");
+		assert(fraction >= 0 && fraction < (digits === 6 ? 1e6 : 1e9), "A fraction is less than a second");
 		this.literal(timeOpen);
 		if (seconds !== this.#seconds) {
 			this.#seconds = seconds;
