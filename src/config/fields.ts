@@ -13,6 +13,8 @@ export interface FieldNotes {
 	readonly quantity?: "size" | "duration";
 	/** What the key is without a value, where that depends on something else. */
 	readonly situation?: string;
+	/** The allowed values, for the reference: `1 to 64`. */
+	readonly range?: string;
 }
 
 /** A key that holds text. */
@@ -57,6 +59,7 @@ export function wholeSchema(documentation: string, { least, most }: { least: num
 		v.integer("must be a whole number"),
 		v.minValue(least, `must be at least ${least}`),
 		v.maxValue(most, `must be at most ${most}`),
+		v.metadata({ range: `${least} to ${most}` } satisfies FieldNotes),
 		v.description(documentation),
 	);
 }
@@ -77,7 +80,7 @@ export function size(documentation: string, fallback: string, range: { least: st
 			addIssue({ message: read });
 			return NEVER;
 		}),
-		v.metadata({ quantity: "size" } satisfies FieldNotes),
+		v.metadata({ quantity: "size", range: `${range.least} to ${range.most}` } satisfies FieldNotes),
 		v.description(documentation),
 	);
 	return v.optional(schema, fallback);
@@ -94,7 +97,7 @@ export function duration(documentation: string, fallback: string, range: { least
 			addIssue({ message: read });
 			return NEVER;
 		}),
-		v.metadata({ quantity: "duration" } satisfies FieldNotes),
+		v.metadata({ quantity: "duration", range: `${range.least} to ${range.most}` } satisfies FieldNotes),
 		v.description(documentation),
 	);
 	return v.optional(schema, fallback);

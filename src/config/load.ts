@@ -99,7 +99,10 @@ function evaluate(request: LoadRequest): Outcome {
 	if (!parsed.success || unreadable) return { loaded: undefined, problems, texts };
 	const config = settle(parsed.output, root, request, files.length > 0);
 	if (problems.length === 0) problems.push(...relationProblems(config, root));
-	return { loaded: { config, files, origins: resolved.origins, collectors: request.collectors }, problems, texts };
+	const origins = new Map(resolved.origins);
+	// Empty text was given, and the host name took its place.
+	if (parsed.output.orchestrator.node.trim() === "") origins.delete("orchestrator.node");
+	return { loaded: { config, files, origins, collectors: request.collectors }, problems, texts };
 }
 
 function profileOf(root: SourceSection, variables: Variables): string {

@@ -137,7 +137,12 @@ function syntaxProblem(error: YAMLError, text: string, reader: SourceReader): Pr
 	if (reference !== null) {
 		const at = lineStart + reference.index;
 		const hint = `write "${printable(reference[0])}"`;
-		return { origin: reader.origin(at, at + reference[0].length), key: "", message: `not valid YAML: ${printable(reference[0])} stands here without quotes`, hint };
+		return {
+			origin: reader.origin(at, at + reference[0].length),
+			key: "",
+			message: `not valid YAML: ${printable(reference[0])} stands here without quotes`,
+			hint,
+		};
 	}
 	const unclosed = error.code === "BAD_INDENT" && error.message.startsWith("Flow");
 	const known = unclosed ? "a [ or { is not closed, or closed with too little indentation" : syntaxMessages[error.code];

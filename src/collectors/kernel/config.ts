@@ -13,7 +13,7 @@ const events = v.pipe(
 /** Checks and completes `collectors.kernel.config`. */
 export const kernelConfigSchema = v.strictObject({
 	buffer_size: v.optional(
-		wholeSchema("Events of 1 KiB that may wait in the ring of this collector; without it orchestrator.buffer_size counts.", {
+		wholeSchema("Events of 1 KiB that may wait in the ring of this collector; default: orchestrator.buffer_size.", {
 			least: 100,
 			most: 1_000_000,
 		}),

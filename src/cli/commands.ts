@@ -1,0 +1,115 @@
+import type { CommandDefinition, FlagDefinition } from "./command.ts";
+
+/** Flags of every command that reads the configuration. */
+export const configFlags: readonly FlagDefinition[] = [
+	{
+		name: "--config",
+		short: "-c",
+		value: "FILE",
+		description: "Configuration file. Without it TAPIO_CONFIG names one. /etc/tapio/agent.yaml is read before it.",
+	},
+	{
+		name: "--set",
+		value: "KEY=VALUE",
+		repeatable: true,
+		description: "Sets any key, as in --set orchestrator.workers=8. Lists have commas. May be repeated.",
+	},
+	{ name: "--node", value: "NAME", description: "Sets orchestrator.node.", key: ["orchestrator", "node"] },
+	{ name: "--nats-url", value: "URL", description: "Sets orchestrator.nats.url.", key: ["orchestrator", "nats", "url"] },
+	{
+		name: "--log-level",
+		value: "LEVEL",
+		description: "Sets orchestrator.log_level: debug, info, warn or error.",
+		key: ["orchestrator", "log_level"],
+	},
+	{ name: "--state-dir", value: "FOLDER", description: "Sets orchestrator.state_dir.", key: ["orchestrator", "state_dir"] },
+];
+
+/** Every command, in the order of the overview. `run` is meant where none is named. */
+export const commands: readonly CommandDefinition[] = [
+	{
+		name: "run",
+		summary: "Runs the agent until it is stopped; this is what happens without a command",
+		description: [
+			"Reads the configuration, opens what it names and publishes every event. SIGTERM or Ctrl-C stops it in order: sources first, then what is on its way; a second signal ends it at once.",
+			"Without any configuration file the agent opens what this machine can give, prints the events on the terminal and says what it could not open and why.",
+		],
+		operandsMax: 0,
+		flags: configFlags,
+		examples: [
+			["tapio-agent", "shows what this machine does, on the terminal"],
+			["tapio-agent --config /etc/tapio/node.yaml", "runs with a configuration file"],
+			["tapio-agent -c node.yaml --nats-url nats://nats:4222 --set orchestrator.batch.compression=zstd", "the same with two keys set for this run"],
+		],
+		load: () => import("./run-command.ts"),
+	},
+	{
+		name: "validate",
+		summary: "Checks a configuration and names everything wrong with it at once",
+		description: [
+			"Reads the configuration as run would, with the variables of this environment, and opens nothing. The exit status is 0 for a right configuration and 78 for a wrong one.",
+		],
+		operands: "[FILE]",
+		operandsMax: 1,
+		flags: configFlags,
+		examples: [
+			["tapio-agent validate --config node.yaml", "checks a file"],
+			["NATS_URL=nats://nats:4222 tapio-agent validate node.yaml", "the same with a variable that the file refers to"],
+		],
+		load: () => import("./validate-command.ts"),
+	},
+	{
+		name: "config",
+		summary: "Prints every effective value and where it came from",
+		description: [
+			"Prints the configuration as run would use it. Behind every key stands where its value came from: a file with its line, a variable, a flag, a profile, or the default. Secrets are masked.",
+			"Flags go before variables, variables before the file of --config, that before /etc/tapio/agent.yaml, that before the profile, and that before the defaults. The variable for a key is TAPIO_ and the key in capitals, sections joined by __: TAPIO_ORCHESTRATOR__WORKERS.",
+		],
+		operandsMax: 0,
+		flags: [
+			...configFlags,
+			{ name: "--print", description: "Prints the values; the same as no flag at all." },
+			{ name: "--json", description: "Prints a JSON array of { key, value, source }." },
+		],
+		examples: [
+			["tapio-agent config --print --config node.yaml", "shows the values of a file completed by the defaults"],
+			["tapio-agent config --json | jq '.[] | select(.source != \"default\")'", "shows only what somebody has set"],
+		],
+		load: () => import("./config-command.ts"),
+	},
+	{
+		name: "schema",
+		summary: "Prints the JSON Schema of the configuration file, for editors",
+		description: ["Editors with a YAML language server complete and check the file as it is written, with the schema named in its first line."],
+		operandsMax: 0,
+		flags: [],
+		examples: [
+			["tapio-agent schema > tapio.schema.json", "writes the schema; then begin the file with: # yaml-language-server: $schema=tapio.schema.json"],
+		],
+		load: () => import("./schema-command.ts"),
+	},
+	{
+		name: "version",
+		summary: "Prints the version, the commit, what it was built for and the runtime inside",
+		description: [],
+		operandsMax: 0,
+		flags: [],
+		examples: [],
+		load: () => import("./version-command.ts"),
+	},
+	{
+		name: "help",
+		summary: "Explains the agent, or one command",
+		description: [],
+		operands: "[COMMAND]",
+		operandsMax: 1,
+		flags: [],
+		examples: [["tapio-agent help config", "explains the command config"]],
+		load: () => import("./help-command.ts"),
+	},
+];
+
+/** The command of a name; undefined where there is none. */
+export function findCommand(name: string): CommandDefinition | undefined {
+	return commands.find((command) => command.name === name);
+}
