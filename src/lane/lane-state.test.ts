@@ -1,0 +1,306 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { type AppendFile, type StateFiles, systemStateFiles } from "../platform/state-files.ts";
+import { silentLog } from "../telemetry/log.ts";
+import { type LaneState, type LaneWorld, laneFileBytesMax, openLaneState } from "./lane-state.ts";
+import { encodeRecord, type LaneMark, laneFormatVersion, type Manifest } from "./record.ts";
+
+const encoder = new TextEncoder();
+
+function manifest(number: number, extra: Partial<Manifest> = {}): Manifest {
+	return {
+		number,
+		count: 10,
+		firstSequence: number * 10 - 9,
+		lastSequence: number * 10,
+		firstCursor: `c${number * 10 - 10}`,
+		lastCursor: `c${number * 10}`,
+		configuration: "cafe",
+		...extra,
+	};
+}
+
+function markOf(number: number): LaneMark {
+	return { batch: number, cursor: `c${number * 10}`, sequence: number * 10 };
+}
+
+/** Files in memory with a power switch: what was synced stays, what was not may be cut anywhere. */
+class MemoryFiles implements StateFiles {
+	readonly contents = new Map<string, Uint8Array>();
+	/** Bytes of each file that survive a loss of power. */
+	readonly synced = new Map<string, number>();
+	/** The operation that fails, counted down; Infinity for none. */
+	failAt = Number.POSITIVE_INFINITY;
+	/** Bytes that a failing write puts down before it fails. */
+	partial = 0;
+
+	#step(): boolean {
+		return --this.failAt === 0;
+	}
+
+	#guard(): void {
+		if (this.#step()) throw new Error("EIO");
+	}
+
+	makeDirectory(): void {
+		this.#guard();
+	}
+
+	read(path: string): Uint8Array | undefined {
+		this.#guard();
+		return this.contents.get(path);
+	}
+
+	append(path: string): AppendFile {
+		this.#guard();
+		if (!this.contents.has(path)) this.contents.set(path, new Uint8Array(0));
+		const content = () => this.contents.get(path) ?? new Uint8Array(0);
+		return {
+			write: (bytes) => {
+				const fails = this.#step();
+				const taken = fails ? bytes.subarray(0, Math.min(this.partial, bytes.length)) : bytes;
+				this.contents.set(path, Buffer.concat([content(), taken]));
+				if (fails) throw new Error("ENOSPC");
+				return taken.length;
+			},
+			truncate: (length) => {
+				this.#guard();
+				this.contents.set(path, content().slice(0, length));
+			},
+			sync: () => {
+				this.#guard();
+				this.synced.set(path, content().length);
+			},
+			close: () => undefined,
+		};
+	}
+
+	replace(path: string, content: Uint8Array): void {
+		this.#guard();
+		this.contents.set(path, content);
+		this.synced.set(path, content.length);
+	}
+
+	rename(source: string, target: string): void {
+		this.#guard();
+		const content = this.contents.get(source);
+		if (content !== undefined) this.contents.set(target, content);
+		this.contents.delete(source);
+	}
+}
+
+function worldOf(files: StateFiles): LaneWorld {
+	let made = 0;
+	return { files, log: silentLog, randomId: () => `${++made}`.padStart(32, "0") };
+}
+
+function temporary(): Disposable & { readonly path: string } {
+	const path = mkdtempSync(join(tmpdir(), "tapio-lane-"));
+	return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+test("openLaneState() begins fresh and keeps its id, its mark and its pending manifest on a real disk", () => {
+	using folder = temporary();
+	const world = worldOf(systemStateFiles);
+	let id: string;
+	{
+		using state = openLaneState(folder.path, "systemd", world);
+		id = state.id;
+		expect(state.beginning).toEqual({ batch: 0, cursor: "", sequence: 0, fresh: true });
+		expect(state.pending).toBeUndefined();
+		state.append(manifest(1));
+		expect(state.beginning.fresh).toBe(false);
+		state.acknowledge(markOf(1));
+		state.append(manifest(2));
+	}
+	using again = openLaneState(folder.path, "systemd", world);
+	expect(again.id).toBe(id);
+	expect(again.acknowledged).toEqual(markOf(1));
+	expect(again.pending).toEqual(manifest(2));
+	expect(statSync(join(folder.path, "lanes", "systemd.lane")).mode & 0o777).toBe(0o600);
+	expect(statSync(join(folder.path, "lanes")).mode & 0o777).toBe(0o700);
+});
+
+test("openLaneState() gives a lane a file name of one token", () => {
+	const files = new MemoryFiles();
+	openLaneState("/s", "../a b", worldOf(files));
+	expect([...files.contents.keys()]).toEqual(["/s/lanes/%2E%2E%2Fa%20b.lane"]);
+});
+
+test("openLaneState() refuses what a newer agent wrote, and leaves it alone", () => {
+	using folder = temporary();
+	const world = worldOf(systemStateFiles);
+	openLaneState(folder.path, "systemd", world)[Symbol.dispose]();
+	const path = join(folder.path, "lanes", "systemd.lane");
+	const content = encodeRecord({ kind: "header", header: { version: laneFormatVersion + 1, lane: "systemd", id: "ab" } });
+	writeFileSync(path, content);
+	expect(() => openLaneState(folder.path, "systemd", world)).toThrow(/newer agent/);
+	expect(readFileSync(path)).toEqual(Buffer.from(content));
+});
+
+test("openLaneState() refuses the file of another lane", () => {
+	const files = new MemoryFiles();
+	files.contents.set("/s/lanes/a.lane", encodeRecord({ kind: "header", header: { version: 1, lane: "b", id: "ab" } }));
+	expect(() => openLaneState("/s", "a", worldOf(files))).toThrow(/belongs to the lane b/);
+});
+
+test("openLaneState() sets a damaged header aside and begins anew", () => {
+	const files = new MemoryFiles();
+	files.contents.set("/s/lanes/a.lane", encoder.encode("something else\n"));
+	const state = openLaneState("/s", "a", worldOf(files));
+	expect(state.beginning.fresh).toBe(true);
+	expect(files.contents.has("/s/lanes/a.lane.damaged")).toBe(true);
+});
+
+test("openLaneState() skips a damaged line and cuts a torn tail", () => {
+	const files = new MemoryFiles();
+	const first = openLaneState("/s", "a", worldOf(files));
+	first.append(manifest(1));
+	first.acknowledge(markOf(1));
+	first.append(manifest(2));
+	const path = "/s/lanes/a.lane";
+	const whole = new TextDecoder().decode(files.contents.get(path));
+	files.contents.set(path, encoder.encode(`${whole.replace('["a",1', '["a",7')}0badc0de ["m",3`));
+	const second = openLaneState("/s", "a", worldOf(files));
+	// The mark is known all the same: manifest 2 says that 1 was acknowledged.
+	expect(second.acknowledged).toEqual(markOf(1));
+	expect(second.pending).toEqual(manifest(2));
+	second.acknowledge(markOf(2));
+	expect(openLaneState("/s", "a", worldOf(files)).acknowledged).toEqual(markOf(2));
+});
+
+test("LaneState remembers whose place it took over until something is delivered", () => {
+	const files = new MemoryFiles();
+	const state = openLaneState("/s", "a", worldOf(files));
+	state.adopt("beef");
+	state.append(manifest(1));
+	expect(openLaneState("/s", "a", worldOf(files)).beginning).toEqual({ batch: 0, cursor: "", sequence: 0, fresh: false, adopted: "beef" });
+	state.acknowledge(markOf(1));
+	expect(openLaneState("/s", "a", worldOf(files)).beginning).toEqual({ ...markOf(1), fresh: false });
+});
+
+test("LaneState forgets a pending manifest where the sink goes back behind it", () => {
+	const state = openLaneState("/s", "a", worldOf(new MemoryFiles()));
+	for (let number = 1; number <= 8; number++) {
+		state.append(manifest(number));
+		if (number < 8) state.acknowledge(markOf(number));
+	}
+	state.acknowledge(markOf(4));
+	expect(state.pending).toBeUndefined();
+	state.append(manifest(5, { count: 3, lastSequence: 43, lastCursor: "c43" }));
+	expect(state.pending?.count).toBe(3);
+});
+
+test("LaneState keeps its file below its limit for ever", () => {
+	const files = new MemoryFiles();
+	const state = openLaneState("/s", "a", worldOf(files));
+	let largest = 0;
+	for (let number = 1; number <= 20_000; number++) {
+		state.append(manifest(number));
+		state.acknowledge(markOf(number));
+		largest = Math.max(largest, files.contents.get("/s/lanes/a.lane")?.length ?? 0);
+	}
+	expect(largest).toBeGreaterThan(laneFileBytesMax / 2);
+	expect(largest).toBeLessThanOrEqual(laneFileBytesMax);
+	const again = openLaneState("/s", "a", worldOf(files));
+	expect(again.id).toBe(state.id);
+	expect(again.acknowledged).toEqual(markOf(20_000));
+});
+
+test("LaneState fails the Nth operation for every N without losing what it promised", () => {
+	for (let n = 1; ; n++) {
+		expect(n).toBeLessThan(200);
+		const files = new MemoryFiles();
+		files.failAt = n;
+		files.partial = n % 50;
+		let seen = { acknowledged: 0, pending: 0 };
+		const check = () => {
+			const state = openLaneState("/s", "a", worldOf(files));
+			expect(state.acknowledged.batch).toBe(seen.acknowledged);
+			expect(state.pending?.number ?? seen.acknowledged).toBe(Math.max(seen.pending, seen.acknowledged));
+		};
+		const failed = exercise(files, (next) => {
+			seen = next;
+		});
+		files.failAt = Number.POSITIVE_INFINITY;
+		check();
+		if (!failed) break;
+	}
+});
+
+/** Ten batches, each call made again where it fails. True where one failed. */
+function exercise(files: MemoryFiles, note: (seen: { acknowledged: number; pending: number }) => void): boolean {
+	let failed = false;
+	const twice = <T>(call: () => T): T => {
+		try {
+			return call();
+		} catch {
+			failed = true;
+			return call();
+		}
+	};
+	const world = worldOf(files);
+	const state = twice(() => openLaneState("/s", "a", world));
+	for (let number = 1; number <= 10; number++) {
+		twice(() => state.append(manifest(number)));
+		note({ acknowledged: number - 1, pending: number });
+		twice(() => state.acknowledge(markOf(number)));
+		note({ acknowledged: number, pending: number });
+	}
+	return failed;
+}
+
+type Step = { readonly kind: "append" | "acknowledge" | "reopen" } | { readonly kind: "kill" | "power"; readonly cut: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+	{ weight: 6, arbitrary: fc.constantFrom<Step>({ kind: "append" }, { kind: "acknowledge" }, { kind: "reopen" }) },
+	{ weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("kill" as const, "power" as const), cut: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+);
+
+test("LaneState agrees with a model under torn tails and losses of power", () => {
+	fc.assert(
+		fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+			const files = new MemoryFiles();
+			const path = "/s/lanes/a.lane";
+			let state: LaneState = openLaneState("/s", "a", worldOf(files));
+			const { id } = state;
+			let acknowledged = 0;
+			let appended = 0;
+			for (const action of steps) {
+				if (action.kind === "append" && appended === acknowledged) state.append(manifest(++appended));
+				else if (action.kind === "acknowledge" && appended > acknowledged) state.acknowledge(markOf(++acknowledged));
+				else if (action.kind === "kill" || action.kind === "power") {
+					const content = files.contents.get(path) ?? new Uint8Array(0);
+					if (action.kind === "power") {
+						const kept = files.synced.get(path) ?? 0;
+						files.contents.set(path, content.slice(0, kept + Math.floor((content.length - kept) * action.cut)));
+					} else {
+						// Killed in the middle of one more line: part of it stands at the end.
+						const line = encodeRecord({ kind: "manifest", manifest: manifest(999) });
+						files.contents.set(path, Buffer.concat([content, line.slice(0, Math.floor((line.length - 1) * action.cut))]));
+					}
+				}
+				if (action.kind === "append" || action.kind === "acknowledge") continue;
+				const fresh = state.beginning.fresh;
+				state = openLaneState("/s", "a", worldOf(files));
+				expect(state.id).toBe(id);
+				// Once a manifest was to be sent, the lane is never fresh again.
+				expect(state.beginning.fresh).toBe(fresh);
+				expect(state.acknowledged.batch).toBeLessThanOrEqual(acknowledged);
+				if (action.kind !== "power") expect(state.acknowledged.batch).toBe(acknowledged);
+				if (action.kind !== "power") expect(state.pending?.number).toBe(appended > acknowledged ? appended : undefined);
+				if (state.acknowledged.batch > 0) expect(state.acknowledged).toEqual(markOf(state.acknowledged.batch));
+				if (state.pending !== undefined) expect(state.pending).toEqual(manifest(state.pending.number));
+				if (action.kind === "power" && state.acknowledged.batch < acknowledged) {
+					// The stream is asked, and says where the lane stands.
+					state.acknowledge(markOf(acknowledged));
+				}
+				if (action.kind === "power") appended = Math.max(acknowledged, state.pending?.number ?? 0);
+			}
+		}),
+		{ numRuns: 300 },
+	);
+});

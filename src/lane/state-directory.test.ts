@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OperatingError } from "../base/errors.ts";
+import { lockStateDirectory } from "./state-directory.ts";
+
+function temporary(): Disposable & { readonly path: string } {
+	const path = mkdtempSync(join(tmpdir(), "tapio-state-"));
+	return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+const holder = { pid: process.pid, started: "2026-01-02T03:04:05Z", node: "node-7" };
+
+test("lockStateDirectory() makes the folder for the owner alone and names the holder to the second one", () => {
+	using folder = temporary();
+	const path = join(folder.path, "a", "state");
+	using _lock = lockStateDirectory(path, holder);
+	expect(statSync(path).mode & 0o777).toBe(0o700);
+	expect(statSync(join(path, "lock")).mode & 0o777).toBe(0o600);
+	let error: unknown;
+	try {
+		lockStateDirectory(path, { pid: 1, started: "x", node: "other" });
+	} catch (caught) {
+		error = caught;
+	}
+	expect(error).toBeInstanceOf(OperatingError);
+	expect(error instanceof OperatingError ? error.code : "").toBe("state_locked");
+	expect(String(error)).toContain(`process ${process.pid}`);
+	expect(String(error)).toContain("node-7");
+});
+
+test("lockStateDirectory() gives the folder up, and again harmlessly", () => {
+	using folder = temporary();
+	const lock = lockStateDirectory(folder.path, holder);
+	lock[Symbol.dispose]();
+	lock[Symbol.dispose]();
+	lockStateDirectory(folder.path, holder)[Symbol.dispose]();
+});
+
+test("lockStateDirectory() is not inherited by a child", async () => {
+	using folder = temporary();
+	const lock = lockStateDirectory(folder.path, holder);
+	const child = Bun.spawn(["sleep", "60"]);
+	try {
+		lock[Symbol.dispose]();
+		lockStateDirectory(folder.path, holder)[Symbol.dispose]();
+	} finally {
+		child.kill();
+		await child.exited;
+	}
+});
+
+test("lockStateDirectory() names a folder that cannot be made", () => {
+	expect(() => lockStateDirectory("/proc/tapio", holder)).toThrow(/Make the state folder/);
+});

@@ -1,0 +1,4 @@
+/** 32 lower-case hexadecimal digits that nobody else has. Any thread. */
+export function randomId(): string {
+	return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
+}
