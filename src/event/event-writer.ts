@@ -34,8 +34,10 @@ export function eventTemplate(source: string, type: string, severity: Severity, 
 	};
 }
 
-const timeOpen = literal('","time":"');
-const sequenceOpen = literal('","sequence":"');
+const timeOpen = '","time":"';
+const sequenceOpen = literal('Z","sequence":"');
+/** Of "2026-01-02T03:04:05.", the part of a time that changes once a second. */
+const secondsLength = 20;
 const subjectOpen = literal('","subject":"');
 const dataOpen = literal('","data":{');
 const metadataOpen = literal('"metadata":{');
@@ -59,7 +61,7 @@ export class EventWriter extends JsonWriter {
 	#start = 0;
 	#first = true;
 	#section = false;
-	#secondsText = "";
+	readonly #secondsText = literal(timeOpen + " ".repeat(secondsLength));
 	#seconds = -1;
 
 	/** Starts an event. Whatever is appended until `time` becomes part of its id. */
@@ -76,14 +78,13 @@ export class EventWriter extends JsonWriter {
 	time(seconds: number, fraction: number, digits: 6 | 9): void {
 		assert(seconds >= 0 && seconds <= secondsMax, "A time lies between 1970 and 9999");
 		assert(fraction >= 0 && fraction < (digits === 6 ? 1e6 : 1e9), "A fraction is less than a second");
-		this.literal(timeOpen);
 		if (seconds !== this.#seconds) {
 			this.#seconds = seconds;
-			this.#secondsText = new Date(seconds * 1000).toISOString().slice(0, 20);
+			const text = new Date(seconds * 1000).toISOString();
+			for (let index = 0; index < secondsLength; index++) this.#secondsText.bytes[timeOpen.length + index] = text.charCodeAt(index);
 		}
-		this.ascii(this.#secondsText);
+		this.literal(this.#secondsText);
 		this.decimal(fraction, digits);
-		this.byte(0x5a);
 		this.literal(sequenceOpen);
 		this.decimal(this.sequence, sequenceDigits);
 	}

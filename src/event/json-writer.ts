@@ -3,15 +3,14 @@ import { Memory } from "../platform/ffi/memory.ts";
 
 const encoder = new TextEncoder();
 
-/** UTF-8 text in memory with a fixed address, to be copied by {@link JsonWriter.literal}. */
+/** UTF-8 text in memory with a fixed address, to be copied by {@link JsonWriter.literal}. Its length stands in the last word. */
 export function literal(text: string): Memory {
 	const encoded = encoder.encode(text);
-	const memory = Memory.allocate(Math.max(encoded.length, 8));
+	const memory = Memory.allocate(((encoded.length + 7) & ~7) + 8);
 	memory.bytes.set(encoded);
-	literalLengths.set(memory, encoded.length);
+	memory.words[memory.words.length - 1] = encoded.length;
 	return memory;
 }
-const literalLengths = new WeakMap<Memory, number>();
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -62,7 +61,9 @@ export class JsonWriter {
 
 	/** Copies a prepared {@link literal}. */
 	literal(text: Memory): void {
-		const length = literalLengths.get(text) ?? text.length;
+		const { words } = text;
+		const length = words[words.length - 1] ?? 0;
+		assert(length <= text.length - 8, "The text was made by literal()");
 		this.raw(text, 0, length);
 	}
 
@@ -89,7 +90,8 @@ export class JsonWriter {
 		if (digits < width) digits = width;
 		if (!this.#fits(digits)) return;
 		const { bytes } = this.memory;
-		let at = this.position + digits;
+		const start = this.position;
+		let at = start + digits;
 		this.position = at;
 		let rest = value;
 		// Above 2^31 the division is a double's; below it an integer's, three times as fast.
@@ -97,14 +99,14 @@ export class JsonWriter {
 			const next = Math.floor(rest / 10);
 			bytes[--at] = 48 + (rest - next * 10);
 			rest = next;
-			digits--;
 		}
 		let small = rest | 0;
-		while (digits-- > 0) {
+		while (small > 0) {
 			const next = (small / 10) | 0;
 			bytes[--at] = 48 + (small - next * 10);
 			small = next;
 		}
+		while (at > start) bytes[--at] = 48;
 	}
 
 	/** An unsigned 64-bit number from its two words, in decimal. */
@@ -121,13 +123,23 @@ export class JsonWriter {
 
 	/** `width` lower-case hexadecimal digits of an unsigned number below 2^53. */
 	hexadecimal(value: number, width: number): void {
+		assert(value >= 0 && value <= Number.MAX_SAFE_INTEGER, "A hexadecimal number is a safe whole number");
 		if (!this.#fits(width)) return;
-		let rest = value;
-		for (let at = this.position + width - 1; at >= this.position; at--) {
-			this.memory.bytes[at] = hexDigits[rest % 16] ?? 48;
-			rest = Math.floor(rest / 16);
+		const { bytes } = this.memory;
+		const start = this.position;
+		let at = start + width;
+		this.position = at;
+		// Two words: shifts take the digits of 32 bits only.
+		let rest = value >>> 0;
+		for (let digit = 0; digit < 8 && at > start; digit++) {
+			bytes[--at] = hexDigits[rest & 15] ?? 48;
+			rest >>>= 4;
 		}
-		this.position += width;
+		rest = Math.floor(value / 2 ** 32);
+		while (at > start) {
+			bytes[--at] = hexDigits[rest & 15] ?? 48;
+			rest >>>= 4;
+		}
 	}
 
 	/** A JSON string, with its quotes, of JavaScript text. Not for hot paths. */
@@ -143,29 +155,32 @@ export class JsonWriter {
 	 * False where the bytes are not valid UTF-8: nothing is written then, and the caller decides. On overflow the result is true.
 	 */
 	escaped(source: Memory, offset: number, length: number): boolean {
-		const { bytes } = source;
+		assert(offset >= 0 && length >= 0 && offset + length <= source.length, "The text lies inside");
+		const { bytes, words } = source;
 		const end = offset + length;
+		const start = this.position;
 		let at = offset;
 		let run = offset;
-		const start = this.position;
 		while (at < end) {
 			const byte = bytes[at] ?? 0;
-			if (byte < 0x80) {
-				if (byte >= 0x20 && byte !== quote && byte !== backslash) {
-					at++;
-					continue;
+			if (byte >= 0x80) {
+				const size = utf8Length(bytes, at, end);
+				if (size === 0) {
+					this.position = start;
+					return false;
 				}
+				at += size;
+			} else if (byte >= 0x20 && byte !== quote && byte !== backslash) {
+				at++;
+				// Four at a time behind a plain byte: text goes on as it began.
+				if ((at & 3) === 0) {
+					while (at + 4 <= end && marksOf(words[at >>> 2] ?? 0) === 0) at += 4;
+				}
+			} else {
 				if (at > run) this.raw(source, run, at - run);
 				this.#escape(byte);
 				run = ++at;
-				continue;
 			}
-			const size = utf8Length(bytes, at, end);
-			if (size === 0) {
-				this.position = start;
-				return false;
-			}
-			at += size;
 		}
 		if (at > run) this.raw(source, run, at - run);
 		return true;
@@ -212,6 +227,16 @@ export class JsonWriter {
 }
 
 const replacement = literal("\u{fffd}");
+
+/**
+ * The top bit of each byte of `word` that cannot stand in a JSON string as it is: 0x80 and more, or where a subtraction goes below zero, less than a
+ * space, a quote, a backslash. 0 for four plain characters.
+ */
+function marksOf(word: number): number {
+	const quotes = word ^ 0x22222222;
+	const backslashes = word ^ 0x5c5c5c5c;
+	return (word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080;
+}
 
 /**
  * Length of the UTF-8 sequence at `at`, whose first byte is 0x80 or more; 0 where it is not valid: stray or missing continuation bytes,
