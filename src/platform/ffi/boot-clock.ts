@@ -19,6 +19,9 @@ export class BootClock {
 	/** Whole seconds of the difference, and the nanoseconds of the rest. */
 	offsetSeconds = 0;
 	offsetNanoseconds = 0;
+	/** CLOCK_BOOTTIME in ns at the last {@link now}, as two words. */
+	nowLow = 0;
+	nowHigh = 0;
 	readonly #times = Memory.allocate(16);
 	#known = false;
 
@@ -43,6 +46,14 @@ export class BootClock {
 		}
 		const carry = Math.floor(nanoseconds / billion);
 		this.#adopt(seconds + carry, nanoseconds - carry * billion);
+	}
+
+	/** Reads CLOCK_BOOTTIME into `nowLow` and `nowHigh`. Rare: it takes a BigInt. */
+	now(): void {
+		const { seconds, nanoseconds } = this.#read(clockBoottime);
+		const total = BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
+		this.nowLow = Number(total & 0xffffffffn);
+		this.nowHigh = Number(total >> 32n);
 	}
 
 	#adopt(seconds: number, nanoseconds: number): void {

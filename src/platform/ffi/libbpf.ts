@@ -3,8 +3,8 @@ import { closeSync } from "node:fs";
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { type LibbpfFiles, preloadLibrary } from "./embedded.ts";
-import { cString, describeErrno, errno } from "./libc.ts";
 import { LibbpfLog } from "./libbpf-log.ts";
+import { cString, describeErrno, errno } from "./libc.ts";
 import { Memory } from "./memory.ts";
 
 const { i32, u32, u64, ptr, bool, cstring, void: none } = FFIType;

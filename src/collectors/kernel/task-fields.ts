@@ -1,0 +1,108 @@
+import type { EventWriter } from "../../event/event-writer.ts";
+import { literal } from "../../event/json-writer.ts";
+import type { Memory } from "../../platform/ffi/memory.ts";
+import { tapioCgroupMode, tapioNamespace, tapioRecord, tapioTask } from "./layout.gen.ts";
+
+/** Where struct tapio_task begins in every record of a program. */
+export const taskAt = tapioRecord.size;
+
+const keys = {
+	pid: literal('"process.pid":'),
+	namespacePid: literal('"process.vpid":'),
+	parentPid: literal('"process.parent_pid":'),
+	start: literal('"tapio.process.start":'),
+	execId: literal('"tapio.process.exec_id":'),
+	parentStart: literal('"tapio.process.parent_start":'),
+	comm: literal('"tapio.process.comm":'),
+	euid: literal('"process.user.id":'),
+	uid: literal('"process.real_user.id":'),
+	egid: literal('"tapio.process.group.id":'),
+	gid: literal('"tapio.process.real_group.id":'),
+	login: literal('"tapio.process.login_user.id":'),
+	cgroup: literal('"tapio.cgroup.id":'),
+	hierarchy: literal('"tapio.cgroup.hierarchy":'),
+} as const;
+
+/** Names of the namespaces, by enum tapio_namespace, as the kernel writes them under /proc/<pid>/ns. */
+export const namespaceNames = ["pid", "mnt", "net", "user", "uts", "ipc", "cgroup"] as const;
+if (namespaceNames.length !== tapioNamespace.namespaces) throw new Error("Every namespace has a name");
+const namespaceKeys = namespaceNames.map((name) => literal(`"tapio.namespace.${name}":`));
+
+const hierarchies = new Map([
+	[tapioCgroupMode.cgroupUnified, literal('"unified"')],
+	[tapioCgroupMode.cgroupMemory, literal('"memory"')],
+	[tapioCgroupMode.cgroupPids, literal('"pids"')],
+] as [number, Memory][]);
+
+/** The kernel's loginuid of a process that nobody logged in for. */
+const noLogin = 0xffffffff;
+const commBytes = tapioTask.size - tapioTask.comm;
+
+/** Appends a 64-bit field as a string of decimal digits. */
+export function decimalString(event: EventWriter, memory: Memory, at: number): void {
+	const { words } = memory;
+	event.byte(0x22);
+	event.decimal64(words[at >>> 2] ?? 0, words[(at >>> 2) + 1] ?? 0);
+	event.byte(0x22);
+}
+
+/** Appends bytes as a string. False where some were no UTF-8 and stand as U+FFFD. */
+export function textString(event: EventWriter, memory: Memory, at: number, length: number): boolean {
+	event.byte(0x22);
+	const clean = event.escapedLossy(memory, at, length);
+	event.byte(0x22);
+	return clean;
+}
+
+/** Appends `pid@start`, which names a process for ever: a pid alone comes again. */
+export function writeSubject(event: EventWriter, memory: Memory, offset: number): void {
+	const { words } = memory;
+	const start = (offset + taskAt + tapioTask.start) >>> 2;
+	event.decimal(words[(offset + taskAt + tapioTask.pid) >>> 2] ?? 0);
+	event.byte(0x40);
+	event.decimal64(words[start] ?? 0, words[start + 1] ?? 0);
+}
+
+/** Length of the kernel's short name of the process, up to its NUL. */
+export function commLength(memory: Memory, offset: number): number {
+	const start = offset + taskAt + tapioTask.comm;
+	let length = 0;
+	while (length < commBytes && memory.bytes[start + length] !== 0) length++;
+	return length;
+}
+
+/** Appends the attributes that every event of a process has. False where the name held bytes that are no UTF-8. */
+export function writeTask(event: EventWriter, memory: Memory, offset: number): boolean {
+	const { words } = memory;
+	const task = offset + taskAt;
+	const number = (key: Memory, at: number) => {
+		event.field(key);
+		event.decimal(words[(task + at) >>> 2] ?? 0);
+	};
+	number(keys.pid, tapioTask.pid);
+	// 0 where the kernel did not let us look; no process has that number.
+	if (words[(task + tapioTask.namespacePid) >>> 2] !== 0) number(keys.namespacePid, tapioTask.namespacePid);
+	number(keys.parentPid, tapioTask.parentPid);
+	event.field(keys.start);
+	decimalString(event, memory, task + tapioTask.start);
+	event.field(keys.execId);
+	decimalString(event, memory, task + tapioTask.execId);
+	event.field(keys.parentStart);
+	decimalString(event, memory, task + tapioTask.parentStart);
+	event.field(keys.comm);
+	const clean = textString(event, memory, task + tapioTask.comm, commLength(memory, offset));
+	number(keys.euid, tapioTask.euid);
+	number(keys.uid, tapioTask.uid);
+	number(keys.egid, tapioTask.egid);
+	number(keys.gid, tapioTask.gid);
+	if (words[(task + tapioTask.loginUid) >>> 2] !== noLogin) number(keys.login, tapioTask.loginUid);
+	event.field(keys.cgroup);
+	decimalString(event, memory, task + tapioTask.cgroup);
+	const hierarchy = hierarchies.get(words[(task + tapioTask.cgroupMode) >>> 2] ?? 0);
+	if (hierarchy !== undefined) {
+		event.field(keys.hierarchy);
+		event.literal(hierarchy);
+	}
+	for (const [index, key] of namespaceKeys.entries()) number(key, tapioTask.namespaces + 4 * index);
+	return clean;
+}
