@@ -70,9 +70,9 @@ export interface CounterDefinition {
 	/**
 	 * dropped: records that should have become events and did not; discarded: left out on purpose, by configuration or as repetition: neither is
 	 * submitted, both are part of what was received. lost: never received, only known by its number (the kernel's ring was full, files were vacuumed
-	 * away). derived: submitted records that the collector made itself, such as gaps. control: submitted records that become no event.
+	 * away). derived: submitted records that the collector made itself, such as gaps.
 	 */
-	readonly kind: "dropped" | "discarded" | "lost" | "derived" | "control";
+	readonly kind: "dropped" | "discarded" | "lost" | "derived";
 	/** One sentence for the documentation. */
 	readonly description: string;
 }

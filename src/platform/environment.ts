@@ -9,6 +9,7 @@ export interface Surroundings {
 	readonly arguments: readonly string[];
 	readonly variables: Readonly<Record<string, string | undefined>>;
 	readonly hostName: string;
+	readonly processId: number;
 	/** Platform and architecture, as in `linux-x64`. */
 	readonly platform: string;
 	/** Version of the runtime inside this binary. */
@@ -21,6 +22,7 @@ export function currentSurroundings(): Surroundings {
 		arguments: process.argv.slice(2),
 		variables: process.env,
 		hostName: hostname(),
+		processId: process.pid,
 		platform: `${process.platform}-${process.arch}`,
 		runtime: `bun ${Bun.version}`,
 	};

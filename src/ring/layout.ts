@@ -6,6 +6,7 @@
  *   64         head: bytes ever written, modulo 2^32                                             producer
  *   128        tail: bytes ever read, modulo 2^32                                                consumer
  *   192        control: what the consumer's side asks of the producer                            consumer
+ *   200        heartbeat: turns of the producer's loop, modulo 2^32                              producer
  *   256        per collector 64 bytes: quota | released bytes (modulo 2^32)                      creator | consumer
  *   1280       per collector 128 bytes: 16 counters, doubles below 2^53                          producer
  *   4096       data: `capacity` bytes, a power of two
@@ -42,6 +43,7 @@ export const wordCollectors = 3;
 export const wordHead = 16;
 export const wordTail = 32;
 export const wordControl = 48;
+export const wordHeartbeat = 50;
 export const wordQuota = 64;
 export const wordReleased = 65;
 export const quotaStride = 16;

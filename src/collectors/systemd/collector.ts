@@ -24,14 +24,13 @@ const fullInterval = 1;
 /** Unreadable entries in a row after which the journal is opened anew behind them. */
 const unreadableRunMax = 64;
 
-/** Counters of the ring, in the order of `journalCounters`. */
+/** Counters of the ring, in the order of the definition. */
 const counter = {
 	ownUnit: counterOwn,
 	repeated: counterOwn + 1,
 	unreadable: counterOwn + 2,
 	vacuumed: counterOwn + 3,
 	gaps: counterOwn + 4,
-	checkpoints: counterOwn + 5,
 } as const;
 
 /** What waits for room in the ring. */
@@ -211,8 +210,7 @@ export class JournalCollector implements Collector {
 			first.copy(writer, offset);
 			writer.submit(first.kind);
 			if (first.kind === kindGap) writer.count(counter.gaps, 1);
-			else if (first.kind === kindCheckpoint) writer.count(counter.checkpoints, 1);
-			else this.#statistics.entries++;
+			else if (first.kind === kindEntry) this.#statistics.entries++;
 			this.#waiting.shift();
 			submitted++;
 		}

@@ -15,7 +15,6 @@ export const systemdCollector: CollectorDefinition<SystemdConfig> = {
 		{ name: "unreadable", kind: "dropped", description: "Entries that the journal's files hold in a damaged form." },
 		{ name: "vacuumed", kind: "lost", description: "Entries that were removed from the journal before they were read." },
 		{ name: "gap", kind: "derived", description: "Events that name such a removal." },
-		{ name: "checkpoint", kind: "control", description: "Positions past entries that the filter leaves out." },
 	],
 	events: [
 		{ type: "tapio.systemd.entry", description: "One entry of the journal, all its fields in `raw`." },

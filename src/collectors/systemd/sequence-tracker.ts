@@ -81,9 +81,9 @@ export class CursorPoint {
 		this.number = 0;
 		for (let at = 37; ; at++) {
 			const byte = cursor[at] ?? 0;
-			const digit = byte >= 0x61 && byte <= 0x66 ? byte - 87 : byte - 48;
-			if (digit < 0 || digit > 15) return;
-			this.number = this.number * 16 + digit;
+			const isDigit = byte >= 0x30 && byte <= 0x39;
+			if (!isDigit && (byte < 0x61 || byte > 0x66)) return;
+			this.number = this.number * 16 + byte - (isDigit ? 48 : 87);
 		}
 	}
 }

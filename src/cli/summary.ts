@@ -1,0 +1,39 @@
+import type { OrchestratorReport } from "../orchestrator/orchestrator.ts";
+import { type LedgerAccount, type Reasons, sumReasons } from "../telemetry/ledger.ts";
+
+const headings = ["collector", "received", "published", "dropped", "discarded", "in flight", "events/s"] as const;
+
+/** What was moved since the start, for a person: a table by collector, and a line for each reason of a loss. `seconds` is the time the agent ran. */
+export function summaryText(report: OrchestratorReport, seconds: number): string {
+	const accounts = Object.entries(report.ledger);
+	const rows = accounts.map(([name, account]) => row(name, account, seconds));
+	const table = [headings, ...rows];
+	const widths = headings.map((_, column) => Math.max(...table.map((cells) => (cells[column] ?? "").length)));
+	const lines = table.map((cells) =>
+		cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "),
+	);
+	const notes = accounts.flatMap(([name, account]) => [
+		...reasonLines(name, "dropped", account.dropped),
+		...reasonLines(name, "discarded", account.discarded),
+		...reasonLines(name, "lost at the source", account.lost),
+	]);
+	return `${[`In ${seconds.toFixed(1)} s:`, ...lines, ...notes].join("\n")}\n`;
+}
+
+function row(name: string, account: LedgerAccount, seconds: number): string[] {
+	const amounts = [
+		account.received + account.derived,
+		account.published,
+		sumReasons(account.dropped),
+		sumReasons(account.discarded),
+		account.inFlight,
+	];
+	const rate = seconds > 0 ? account.published / seconds : 0;
+	return [name, ...amounts.map(String), rate < 10 ? rate.toFixed(1) : String(Math.round(rate))];
+}
+
+function reasonLines(name: string, what: string, reasons: Reasons): string[] {
+	return Object.entries(reasons)
+		.filter(([, amount]) => amount > 0)
+		.map(([reason, amount]) => `${name}: ${amount} ${what}: ${reason}`);
+}

@@ -1,0 +1,207 @@
+import { assert } from "../base/assert.ts";
+import { describeError, OperatingError } from "../base/errors.ts";
+import { collectorDefinition } from "../collectors/registry.ts";
+import { getCollectorConfig } from "../config/schema.ts";
+import { openLaneState } from "../lane/lane-state.ts";
+import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemStateFiles } from "../platform/state-files.ts";
+import { RingReader } from "../ring/reader.ts";
+import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
+import type { Health } from "../telemetry/health.ts";
+import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type DrainedRing, drainRing } from "./drain.ts";
+import { LaneWriter } from "./lane-writer.ts";
+import type { DataReport, DataWorkerOptions, RingHandle } from "./messages.ts";
+import { RingAccount } from "./ring-account.ts";
+import { openRingMemory } from "./ring-memory.ts";
+
+/** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
+const quietInterval = 15;
+/** Records in one turn from which on the next follows at once. */
+const busyRecords = 256;
+/** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
+const flushPoll = 20;
+
+/** What the data plane tells its owner. */
+export interface DataPlaneEvents {
+	readonly laneOpen: (collector: string, position: string | undefined) => void;
+}
+
+interface Lane {
+	readonly collector: string;
+	readonly writer: LaneWriter;
+	failure: string | undefined;
+}
+
+/**
+ * Rings, lanes and sinks: drains the rings into batches and the batches into the sinks. One thread, the data worker's; never blocks but for the
+ * small writes of the lanes' state.
+ */
+export class DataPlane {
+	readonly #options: DataWorkerOptions;
+	readonly #sinks: readonly [Sink, ...Sink[]];
+	readonly #clock: Clock;
+	readonly #log: Log;
+	readonly #events: DataPlaneEvents;
+	readonly #rings: DrainedRing[] = [];
+	readonly #lanes: Lane[] = [];
+	readonly #abort = new AbortController();
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#stopping = false;
+
+	constructor(options: DataWorkerOptions, sinks: readonly [Sink, ...Sink[]], clock: Clock, log: Log, events: DataPlaneEvents) {
+		this.#options = options;
+		this.#sinks = sinks;
+		this.#clock = clock;
+		this.#log = log;
+		this.#events = events;
+	}
+
+	/** Starts the sinks, opens every lane and begins to drain. Throws OperatingError where the state folder cannot be used. */
+	async start(): Promise<void> {
+		for (const sink of this.#sinks) await sink.start();
+		for (const handle of this.#options.rings) this.#rings.push(await this.#openRing(handle));
+		for (const lane of this.#lanes) void this.#openLane(lane);
+		this.#turn();
+	}
+
+	/** Drains what a producer left behind before it ended, closes its account, and says where each collector's successor goes on. */
+	async settle(name: string): Promise<Readonly<Record<string, string | undefined>>> {
+		const ring = this.#rings.find((candidate) => candidate.name === name);
+		assert(ring !== undefined, "The ring is known");
+		for (;;) {
+			const { records, blocked } = drainRing(ring);
+			if (records === 0 && !blocked) break;
+			if (blocked) await this.#clock.sleep(flushPoll);
+			if (this.#stopping && blocked) break;
+		}
+		const positions: Record<string, string | undefined> = {};
+		for (const { lane, account } of ring.collectors) {
+			account.settle();
+			positions[account.definition.name] = lane.cursor;
+		}
+		return positions;
+	}
+
+	/** The sources are stopped: drains, sends and awaits what is left, at most `timeout` milliseconds; closes the sinks. */
+	async stop(timeout: number): Promise<void> {
+		const deadline = this.#clock.monotonic() + timeout;
+		await Promise.race([this.#finish(), this.#clock.sleep(timeout)]);
+		this.#stopping = true;
+		clearTimeout(this.#timer);
+		const inTime = this.#clock.monotonic() < deadline;
+		if (!inTime) this.#log.warn("Not everything was delivered before the time to stop ran out; sources that can be read again keep the rest.");
+		this.#abort.abort(new OperatingError("stopped", "Stop the agent"));
+		await Promise.all(this.#sinks.map((sink) => sink.stop()));
+	}
+
+	/** Accounts, and the state of sinks and lanes. */
+	report(): DataReport {
+		const ledger: Record<string, LedgerAccount> = {};
+		for (const ring of this.#rings) {
+			for (const { lane, account } of ring.collectors) ledger[account.definition.name] = account.account(lane);
+		}
+		const sinks: Record<string, Health> = {};
+		const statistics: Record<string, Readonly<Record<string, number>>> = {};
+		for (const sink of this.#sinks) {
+			sinks[sink.name] = sink.health();
+			statistics[sink.name] = { ...sink.statistics() };
+		}
+		const lanes: Record<string, Health> = {};
+		for (const lane of this.#lanes) lanes[lane.collector] = laneHealth(lane);
+		return { ledger: ledger satisfies Ledger, sinks, lanes, statistics };
+	}
+
+	async #finish(): Promise<void> {
+		for (;;) {
+			let left = false;
+			for (const ring of this.#rings) {
+				const { records, blocked } = drainRing(ring);
+				if (records > 0 || blocked) left = true;
+			}
+			if (!left) break;
+			await this.#clock.sleep(1);
+		}
+		await Promise.all(this.#lanes.filter(({ writer }) => writer.isOpen).map(({ writer }) => writer.flush()));
+	}
+
+	#turn = (): void => {
+		if (this.#stopping) return;
+		let records = 0;
+		for (const ring of this.#rings) records += drainRing(ring).records;
+		for (const { writer } of this.#lanes) writer.tick();
+		clearTimeout(this.#timer);
+		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
+		this.#timer = setTimeout(this.#turn, records >= busyRecords ? 0 : quietInterval);
+	};
+
+	async #openLane(lane: Lane): Promise<void> {
+		try {
+			const position = await lane.writer.open();
+			this.#events.laneOpen(lane.collector, position);
+		} catch (error) {
+			if (this.#abort.signal.aborted) return;
+			lane.failure = describeError(error);
+			this.#log.error("A lane could not be opened.", { collector: lane.collector, error: lane.failure });
+		}
+	}
+
+	async #openRing(handle: RingHandle): Promise<DrainedRing> {
+		const reader = new RingReader(openRingMemory(handle.memory));
+		const collectors: { lane: LaneWriter; account: RingAccount }[] = [];
+		for (const [index, name] of handle.collectors.entries()) {
+			const definition = collectorDefinition(name);
+			const lane: Lane = { collector: name, writer: await this.#createLane(name), failure: undefined };
+			this.#lanes.push(lane);
+			collectors.push({ lane: lane.writer, account: new RingAccount(definition, reader, index) });
+		}
+		return { name: handle.name, reader, collectors };
+	}
+
+	#laneState(directory: string | undefined, name: string) {
+		if (directory === undefined) return temporaryLaneState(randomId());
+		return openLaneState(directory, name, { files: systemStateFiles, log: this.#log.child(name), randomId });
+	}
+
+	async #createLane(name: string): Promise<LaneWriter> {
+		const { config, stateDirectory, runId } = this.#options;
+		const { cluster, node, batch } = config.orchestrator;
+		const definition = collectorDefinition(name);
+		const collectorConfig = getCollectorConfig(config, name);
+		const state = this.#laneState(stateDirectory, name);
+		const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };
+		const [first, ...others] = this.#sinks;
+		const sinks: [SinkLane, ...SinkLane[]] = [first.lane(identity), ...others.map((sink) => sink.lane(identity))];
+		return new LaneWriter({
+			delivery: definition.delivery,
+			decoder: await definition.createDecoder(collectorConfig, { cluster, node }, runId),
+			state,
+			sinks,
+			batch: { eventsMax: batch.max_events, bytesMax: batch.max_bytes, delayMax: batch.max_delay },
+			log: this.#log.child(name),
+			configuration: Bun.hash(JSON.stringify([collectorConfig, batch.max_events, batch.max_bytes])).toString(16),
+			clock: this.#clock,
+			signal: this.#abort.signal,
+			onRoom: () => this.#turn(),
+			onStopped: (error) => {
+				const lane = this.#lanes.find((candidate) => candidate.collector === name);
+				if (lane !== undefined) lane.failure = describeError(error);
+				this.#log.error("A lane stopped.", { collector: name, error: describeError(error) });
+			},
+		});
+	}
+}
+
+/** 32 hexadecimal digits that nobody else has. */
+function randomId(): string {
+	return crypto.randomUUID().replaceAll("-", "");
+}
+
+function laneHealth(lane: Lane): Health {
+	if (lane.failure !== undefined) return { status: "unhealthy", message: lane.failure };
+	if (!lane.writer.isOpen) return { status: "degraded", message: "waits until the sink says where it stands" };
+	if (lane.writer.stateFailure !== undefined) return { status: "degraded", message: lane.writer.stateFailure };
+	return { status: "healthy", message: "open" };
+}

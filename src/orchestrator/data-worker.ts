@@ -1,0 +1,47 @@
+import { describeError } from "../base/errors.ts";
+import { systemClock } from "../platform/clock.ts";
+import { createLog } from "../telemetry/log.ts";
+import { createSinks } from "./create-sinks.ts";
+import { DataPlane } from "./data-plane.ts";
+import type { DataWorkerOptions, FromDataWorker, ToDataWorker } from "./messages.ts";
+
+declare const self: Worker;
+
+const send = (message: FromDataWorker) => self.postMessage(message);
+let plane: DataPlane | undefined;
+
+async function start(options: DataWorkerOptions): Promise<void> {
+	const log = createLog(options.config.orchestrator.log_level, "data", (entry) => send({ type: "log", entry }));
+	const sinks = createSinks(options.config, systemClock, log);
+	plane = new DataPlane(options, sinks, systemClock, log, {
+		laneOpen: (collector, position) => send({ type: "laneOpen", collector, position }),
+	});
+	await plane.start();
+	send({ type: "started" });
+}
+
+async function handle(message: ToDataWorker): Promise<void> {
+	switch (message.type) {
+		case "start":
+			return start(message.options);
+		case "settle":
+			if (plane !== undefined) send({ type: "settled", ring: message.ring, positions: await plane.settle(message.ring) });
+			return;
+		case "report":
+			if (plane !== undefined) send({ type: "report", report: plane.report() });
+			return;
+		case "stop":
+			if (plane === undefined) return;
+			await plane.stop(message.timeout);
+			send({ type: "stopped", report: plane.report() });
+	}
+}
+
+/** Entry of the worker that drains rings into sinks. */
+self.onmessage = (event: MessageEvent<ToDataWorker>) => {
+	handle(event.data).catch((error: unknown) => {
+		const fields = { error: describeError(error) };
+		send({ type: "log", entry: { level: "error", component: "data", message: "The data worker failed.", fields } });
+		send({ type: "failed", message: describeError(error) });
+	});
+};

@@ -1,0 +1,46 @@
+import { assert } from "../base/assert.ts";
+import type { RingReader } from "../ring/reader.ts";
+import type { LaneWriter } from "./lane-writer.ts";
+import type { RingAccount } from "./ring-account.ts";
+
+/** Records drained from one ring before the others get their turn and the event loop its breath. */
+const recordsPerTurn = 2048;
+
+/** One ring with the lanes that its collectors feed, by the collectors' indices. */
+export interface DrainedRing {
+	readonly name: string;
+	readonly reader: RingReader;
+	readonly collectors: readonly { readonly lane: LaneWriter; readonly account: RingAccount }[];
+}
+
+/** What one turn over a ring did. */
+export interface DrainTurn {
+	readonly records: number;
+	/** True where the ring holds more, but its lane has no room now. */
+	readonly blocked: boolean;
+}
+
+/**
+ * Moves records from a ring into the lanes, in order, and releases them with one store. A record whose lane has no room stays where it is, and
+ * everything behind it. Data worker's thread.
+ */
+export function drainRing(ring: DrainedRing): DrainTurn {
+	const { reader, collectors } = ring;
+	let records = 0;
+	let blocked = false;
+	while (records < recordsPerTurn && reader.lease()) {
+		const entry = collectors[reader.collector];
+		assert(entry !== undefined, "Every collector of a ring has a lane");
+		const appended = entry.lane.append(reader);
+		if (appended === "blocked") {
+			reader.unlease();
+			blocked = true;
+			break;
+		}
+		entry.account.drained++;
+		if (appended === "position") entry.account.positions++;
+		records++;
+	}
+	if (records > 0) reader.commit();
+	return { records, blocked };
+}

@@ -1,0 +1,55 @@
+import { assert } from "../base/assert.ts";
+import type { EventWriter } from "../event/event-writer.ts";
+import { Memory } from "../platform/ffi/memory.ts";
+
+const openBracket = 0x5b;
+const comma = 0x2c;
+const closeBracket = 0x5d;
+
+/** A batch while it fills: a JSON array of events in a memory of fixed size. One thread. */
+export class OpenBatch {
+	readonly memory: Memory;
+	/** Events in it. */
+	count = 0;
+	#length = 0;
+
+	constructor(bytesMax: number) {
+		this.memory = Memory.allocate(bytesMax);
+		this.memory.bytes[0] = openBracket;
+	}
+
+	/** Lets the writer append an event behind the last, within `room` bytes of the whole batch. */
+	attach(event: EventWriter, room: number): void {
+		const limit = Math.min(room, this.memory.length) - 1;
+		const start = this.count === 0 ? 1 : this.#length + 1;
+		event.attach(this.memory, Math.min(start, limit), limit);
+	}
+
+	/** The event written since `attach` is part of the batch now. */
+	taken(event: EventWriter): void {
+		assert(event.memory === this.memory, "The writer wrote into this batch");
+		if (this.count > 0) this.memory.bytes[this.#length] = comma;
+		this.#length = event.position;
+		this.count++;
+	}
+
+	/** Writes a finished event at the writer's place. */
+	put(event: EventWriter, text: Uint8Array): void {
+		assert(event.position + text.length <= event.limit, "The text was cut to fit");
+		this.memory.bytes.set(text, event.position);
+		event.position += text.length;
+	}
+
+	/** Ends the array; its length in bytes. */
+	close(): number {
+		assert(this.count > 0, "A batch is never empty");
+		this.memory.bytes[this.#length] = closeBracket;
+		return this.#length + 1;
+	}
+
+	/** Empties it for the next use. */
+	reset(): void {
+		this.count = 0;
+		this.#length = 0;
+	}
+}

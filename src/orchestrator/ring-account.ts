@@ -1,0 +1,84 @@
+import type { CollectorDefinition } from "../collectors/collector.ts";
+import type { RingReader } from "../ring/reader.ts";
+import { counterOwn, counterReceived, counterRingFull } from "../ring/writer.ts";
+import type { LedgerAccount } from "../telemetry/ledger.ts";
+import type { LaneWriter } from "./lane-writer.ts";
+
+/** What the ring says of a collector, sorted by what it means for the account. */
+interface Counted {
+	readonly submitted: number;
+	readonly ringFull: number;
+	readonly dropped: Record<string, number>;
+	readonly discarded: Record<string, number>;
+	readonly lost: Record<string, number>;
+	readonly derived: number;
+}
+
+/** Keeps the account of one collector from the counters of its ring, what was drained, and its lane. Data worker's thread. */
+export class RingAccount {
+	readonly definition: CollectorDefinition;
+	readonly #reader: RingReader;
+	readonly #index: number;
+	/** Records leased for good. */
+	drained = 0;
+	/** Among them, records that carried a position and no event. */
+	positions = 0;
+	/** Records that a producer counted and did not publish before it died. */
+	#vanished = 0;
+
+	constructor(definition: CollectorDefinition, reader: RingReader, index: number) {
+		this.definition = definition;
+		this.#reader = reader;
+		this.#index = index;
+	}
+
+	/**
+	 * After the producer ended and the ring was drained: whatever it counted beyond that is gone. A source that can be read again gives
+	 * it once more; of a live one it is lost, and counted.
+	 */
+	settle(): void {
+		const { submitted } = this.#count();
+		this.#vanished = Math.max(0, submitted - this.drained);
+	}
+
+	/** The account as it stands. */
+	account(lane: LaneWriter): LedgerAccount {
+		const counted = this.#count();
+		const isLive = this.definition.delivery === "live";
+		const own = sum(counted.dropped) + sum(counted.discarded);
+		const crashed = isLive && this.#vanished > 0 ? { collector_died: this.#vanished } : {};
+		const ringFull = counted.ringFull > 0 ? { ring_full: counted.ringFull } : {};
+		const tooLarge = lane.counts.tooLarge > 0 ? { too_large: lane.counts.tooLarge } : {};
+		const submitted = counted.submitted - (isLive ? 0 : this.#vanished);
+		const inRing = Math.max(0, counted.submitted - this.#vanished - this.drained);
+		return {
+			received: submitted - counted.derived - this.positions + counted.ringFull + own,
+			derived: counted.derived,
+			published: lane.counts.published,
+			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge },
+			discarded: counted.discarded,
+			lost: counted.lost,
+			inFlight: inRing + lane.inFlight,
+			truncated: lane.counts.truncated,
+		};
+	}
+
+	#count(): Counted {
+		const all = this.#reader.counter(this.#index, counterReceived);
+		const ringFull = this.#reader.counter(this.#index, counterRingFull);
+		const dropped: Record<string, number> = {};
+		const discarded: Record<string, number> = {};
+		const lost: Record<string, number> = {};
+		let derived = 0;
+		for (const [offset, { name, kind }] of this.definition.counters.entries()) {
+			const amount = this.#reader.counter(this.#index, counterOwn + offset);
+			if (kind === "derived") derived += amount;
+			else if (amount > 0) (kind === "dropped" ? dropped : kind === "discarded" ? discarded : lost)[name] = amount;
+		}
+		return { submitted: all - ringFull, ringFull, dropped, discarded, lost, derived };
+	}
+}
+
+function sum(amounts: Readonly<Record<string, number>>): number {
+	return Object.values(amounts).reduce((total, amount) => total + amount, 0);
+}

@@ -1,0 +1,182 @@
+import { assert } from "../base/assert.ts";
+import { backoffMs } from "../base/backoff.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Memory } from "../platform/ffi/memory.ts";
+import { wordHeartbeat } from "../ring/layout.ts";
+import { setControl } from "../ring/writer.ts";
+import type { Health } from "../telemetry/health.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { CollectorReport, FromHost, HostError } from "./messages.ts";
+
+/** A running thread or process with collectors. */
+export interface CollectorHost {
+	/** For the log: "process 123". */
+	readonly description: string;
+	/** Ends it at once. */
+	kill(): void;
+	/** Resolves when it is gone, after `onEnded`. */
+	readonly exited: Promise<void>;
+}
+
+/** What a host tells its supervisor. */
+export interface HostEvents {
+	onMessage(message: Exclude<FromHost, { type: "ended" }>): void;
+	/** Called once, when it is gone. */
+	onEnded(error: HostError | undefined): void;
+}
+
+/** Positions by collector. */
+export type Positions = Readonly<Record<string, string | undefined>>;
+
+/** What a supervisor needs of its surroundings. */
+export interface SupervisorOptions {
+	readonly name: string;
+	readonly collectors: readonly string[];
+	/** The header of the ring, to ask for the end and to see the heartbeat. */
+	readonly ring: Memory;
+	readonly start: (positions: Positions, events: HostEvents) => CollectorHost;
+	/** Drains what a dead host left in its ring and says where its successor goes on. */
+	readonly settle: () => Promise<Positions>;
+	readonly clock: Clock;
+	readonly random: () => number;
+	readonly log: Log;
+}
+
+const backoffMin = 200;
+const backoffMax = 30_000;
+/** A host that ran this long starts over with the shortest wait when it ends. */
+const provenAfter = 60_000;
+/** A host whose loop does not turn for this long hangs. libsystemd may search a large journal for seconds. */
+const hangAfter = 30_000;
+const watchInterval = 1000;
+/** Time for a host to end by itself when it is asked to. */
+const stopWait = 3000;
+
+/** Keeps one host running: starts it anew behind the last record drained when it dies, throws or hangs, with growing waits. Main thread. */
+export class Supervisor {
+	readonly name: string;
+	readonly #options: SupervisorOptions;
+	readonly #abort = new AbortController();
+	#host: CollectorHost | undefined;
+	#reports: Readonly<Record<string, CollectorReport>> = {};
+	#failures = 0;
+	#restarts = 0;
+	#lastError: HostError | undefined;
+	#startedAt = 0;
+	#positions: Positions = {};
+	#beat = -1;
+	#beatAt = 0;
+	#watch: ReturnType<typeof setInterval> | undefined;
+
+	constructor(options: SupervisorOptions) {
+		this.name = options.name;
+		this.#options = options;
+	}
+
+	/** Starts the host. Later starts are the supervisor's own. */
+	start(positions: Positions): void {
+		assert(this.#host === undefined, "The host is started once");
+		if (this.#abort.signal.aborted) return;
+		this.#positions = positions;
+		this.#launch();
+		this.#watch = setInterval(() => this.#look(), watchInterval);
+		this.#watch.unref();
+	}
+
+	/** Times the host was started again. */
+	get restarts(): number {
+		return this.#restarts;
+	}
+
+	/** State of one collector: its own word while it runs, else why it does not. */
+	health(collector: string): Health {
+		const report = this.#reports[collector];
+		if (this.#host === undefined || report === undefined) {
+			if (this.#lastError === undefined) return { status: "unknown", message: "not started" };
+			return { status: "unhealthy", message: `${this.#lastError.message}; it is tried again` };
+		}
+		if (this.#lastError !== undefined && report.health.status === "healthy") {
+			return { status: "degraded", message: `${report.health.message}; restarted after: ${this.#lastError.message}` };
+		}
+		return report.health;
+	}
+
+	/** What its collectors last reported. */
+	get reports(): Readonly<Record<string, CollectorReport>> {
+		return this.#reports;
+	}
+
+	/** Asks the host to end, waits a moment, and ends it. Harmless twice. */
+	async stop(): Promise<void> {
+		this.#abort.abort();
+		clearInterval(this.#watch);
+		const host = this.#host;
+		if (host === undefined) return;
+		setControl(this.#options.ring, true);
+		await Promise.race([host.exited, this.#options.clock.sleep(stopWait)]);
+		host.kill();
+		await host.exited;
+	}
+
+	#launch(): void {
+		const { clock, ring, log } = this.#options;
+		setControl(ring, false);
+		this.#startedAt = clock.monotonic();
+		this.#beat = -1;
+		this.#beatAt = this.#startedAt;
+		this.#reports = {};
+		this.#host = this.#options.start(this.#positions, {
+			onMessage: (message) => this.#take(message),
+			onEnded: (error) => void this.#ended(error),
+		});
+		log.debug("A collector host started.", { host: this.name, as: this.#host.description });
+	}
+
+	#take(message: Exclude<FromHost, { type: "ended" }>): void {
+		if (message.type === "report") this.#reports = message.collectors;
+		else {
+			const { level, message: text, fields, component } = message.entry;
+			this.#options.log.child(component)[level](text, fields);
+		}
+	}
+
+	async #ended(error: HostError | undefined): Promise<void> {
+		const { clock, log, settle, random } = this.#options;
+		this.#host = undefined;
+		if (this.#abort.signal.aborted) return;
+		this.#lastError = error ?? { code: "ended", message: "the host ended without being asked" };
+		this.#failures = clock.monotonic() - this.#startedAt >= provenAfter ? 1 : this.#failures + 1;
+		const wait = backoffMs(this.#failures, backoffMin, backoffMax, random);
+		log.error("A collector host ended; it starts again.", { host: this.name, error: this.#lastError.message, in: `${Math.round(wait)} ms` });
+		try {
+			const positions = await settle();
+			this.#positions = { ...this.#positions, ...definedOnly(positions) };
+			await clock.sleep(wait, this.#abort.signal);
+		} catch (cause) {
+			if (this.#abort.signal.aborted) return;
+			throw cause;
+		}
+		this.#restarts++;
+		this.#launch();
+	}
+
+	/** A host whose loop stands still is ended, which starts it anew. */
+	#look(): void {
+		const host = this.#host;
+		if (host === undefined) return;
+		const now = this.#options.clock.monotonic();
+		const beat = this.#options.ring.words[wordHeartbeat] ?? 0;
+		if (beat !== this.#beat) {
+			this.#beat = beat;
+			this.#beatAt = now;
+			return;
+		}
+		if (now - this.#beatAt < hangAfter) return;
+		this.#options.log.error("A collector host stands still; it is ended and starts again.", { host: this.name });
+		host.kill();
+	}
+}
+
+function definedOnly(positions: Positions): Positions {
+	return Object.fromEntries(Object.entries(positions).filter(([, position]) => position !== undefined));
+}

@@ -1,0 +1,24 @@
+import type { FromHost, HostOptions } from "./messages.ts";
+import type { CollectorHost, HostEvents } from "./supervisor.ts";
+
+/** Starts collectors on a thread of their own in this process. */
+export function startWorkerHost(options: HostOptions, events: HostEvents): CollectorHost {
+	const worker = new Worker(new URL("./collector-worker.ts", import.meta.url).href, { name: options.name });
+	const { promise: exited, resolve } = Promise.withResolvers<void>();
+	let isEnded = false;
+	const end = (error: Extract<FromHost, { type: "ended" }>["error"]) => {
+		if (isEnded) return;
+		isEnded = true;
+		worker.terminate();
+		events.onEnded(error);
+		resolve();
+	};
+	worker.onmessage = (event: MessageEvent<FromHost>) => {
+		const message = event.data;
+		if (message.type === "ended") end(message.error);
+		else events.onMessage(message);
+	};
+	worker.onerror = (event: ErrorEvent) => end({ code: "worker_error", message: event.message });
+	worker.postMessage(options);
+	return { description: "a thread", kill: () => end({ code: "worker_killed", message: "the thread did not answer and was ended" }), exited };
+}
