@@ -71,6 +71,8 @@ export async function compile({ target, embedded, info, entries, outfile }: Comp
 	const result = await Bun.build({
 		entrypoints: entries.map((path) => resolve(path)),
 		target: "bun",
+		// Flat: code that is bundled into main.ts finds its workers beside itself, as it does in the working copy.
+		naming: { entry: "[name].[ext]" },
 		define: {
 			TAPIO_VERSION: JSON.stringify(info.version),
 			TAPIO_COMMIT: JSON.stringify(info.commit),
