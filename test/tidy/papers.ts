@@ -77,6 +77,21 @@ export const paperChecks: readonly Check[] = [
 		},
 	},
 	{
+		name: "The lock file names the optional packages of every platform",
+		breaches: [{ "package-lock.json": '{ "packages": { "node_modules/a": { "optionalDependencies": { "a-linux": "1.0.0" } } } }' }],
+		kept: {
+			"package-lock.json":
+				'{ "packages": { "node_modules/a": { "optionalDependencies": { "b": "1.0.0", "c": "1.0.0" } }, "node_modules/b": {}, "node_modules/a/node_modules/c": {} } }',
+		},
+		inspect({ files }) {
+			const optional = files.filter(({ path }) => path === "package-lock.json").flatMap(({ text }) => optionalOf(text));
+			const findings = optional
+				.filter(({ locked }) => !locked)
+				.map(({ name, of }) => `package-lock.json: ${name} of ${of} is missing, and npm ci refuses it`);
+			return { looked: optional.length, findings };
+		},
+	},
+	{
 		name: "Versions are pinned",
 		breaches: [
 			{ "package.json": '{ "dependencies": { "a": "^1.0.0" } }' },
@@ -97,4 +112,16 @@ export const paperChecks: readonly Check[] = [
 function dependenciesOf(text: string): [string, string][] {
 	const manifest: Record<string, Record<string, string> | undefined> = JSON.parse(text);
 	return ["dependencies", "devDependencies"].flatMap((section) => Object.entries(manifest[section] ?? {}));
+}
+
+/** Every optional package that a lock file speaks of, and whether it is locked itself: next to its user or above it. */
+function optionalOf(text: string): { name: string; of: string; locked: boolean }[] {
+	const { packages }: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(text);
+	return Object.entries(packages).flatMap(([of, { optionalDependencies = {} }]) =>
+		Object.keys(optionalDependencies).map((name) => ({
+			name,
+			of,
+			locked: `node_modules/${name}` in packages || `${of}/node_modules/${name}` in packages,
+		})),
+	);
 }
