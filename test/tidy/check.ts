@@ -59,11 +59,13 @@ export function forbid(rule: {
 	/** code: without comments and insides of strings (the default); body: without import clauses as well; uncommented: with strings. */
 	readonly view?: "code" | "body" | "uncommented";
 	readonly where: (path: string) => boolean;
+	/** A match whose text, comments included, matches this is none. */
+	readonly excuse?: RegExp;
 	readonly instead: string;
 	readonly breaches: readonly Sample[];
 	readonly kept: Sample;
 }): Check {
-	const { name, pattern, view = "code", where, instead, breaches, kept } = rule;
+	const { name, pattern, view = "code", where, excuse, instead, breaches, kept } = rule;
 	return {
 		name,
 		breaches,
@@ -71,9 +73,10 @@ export function forbid(rule: {
 		inspect(project) {
 			const examined = project.sources.filter(({ path }) => where(path));
 			const findings = examined.flatMap((file) =>
-				[...file.scan[view].matchAll(pattern)].map((match) => {
-					const shown = match[0].trim().replace(/\s+/g, " ");
-					return `${file.path}:${lineAt(file.text, match.index + match[0].search(/\S/))}: \`${shown}\`: ${instead}`;
+				[...file.scan[view].matchAll(pattern)].flatMap(({ index, 0: found }) => {
+					if (excuse?.test(file.text.slice(index, index + found.length))) return [];
+					const shown = found.trim().replace(/\s+/g, " ");
+					return [`${file.path}:${lineAt(file.text, index + found.search(/\S/))}: \`${shown}\`: ${instead}`];
 				}),
 			);
 			return { looked: examined.length, findings };
