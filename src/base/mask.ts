@@ -1,15 +1,17 @@
 /** What stands in the place of a secret. */
 export const masked = "***";
 
-/** The user part of every URL in a text, up to the last `@` before a blank or quote; a following list element starts anew. */
-const credentials = /([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/)[^\s"'])*@/gi;
+/** The user part of every URL in a text, up to the last `@` before a blank; a following element of a list starts anew. Rather too much than too little. */
+const credentials = /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/)\S)*@/gi;
+/** The same where the text is known to be a URL: then blanks belong to it. */
+const credentialsOfUrl = /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/)[\s\S])*@/gi;
 
 /**
  * A URL, or several with commas between, without the user part: `nats://***@host:4222`. All of the user part goes, because a token stands where
  * the user name would. Takes `user:password@host` without a scheme as well.
  */
 export function maskUrl(url: string): string {
-	if (url.includes("://")) return url.replace(credentials, `$1${masked}@`);
+	if (url.includes("://")) return url.replace(credentialsOfUrl, `$1${masked}@`);
 	const at = url.lastIndexOf("@");
 	return at < 0 ? url : `${masked}@${url.slice(at + 1)}`;
 }

@@ -38,10 +38,10 @@ export function formatValues(values: readonly EffectiveValue[], colors: boolean)
 		const indent = "  ".repeat(sections.length);
 		const name = path.at(-1) ?? "";
 		const plain = printable(value);
-		const source = printable(value === "" ? `${describeOrigin(origin)}, not set` : describeOrigin(origin));
+		const source = printable(describeOrigin(origin));
 		const length = indent.length + name.length + 2 + plain.length;
 		const shown = origin.kind === "default" ? plain : paint("1", plain);
-		text += `${indent}${name}: ${shown}${" ".repeat(Math.max(2, sourceColumn - length))}${paint("2", `# ${source}`)}\n`;
+		text += `${indent}${name}:${plain === "" ? "" : " "}${shown}${" ".repeat(Math.max(2, sourceColumn - length))}${paint("2", `# ${source}`)}\n`;
 	}
 	return text;
 }

@@ -22,7 +22,9 @@ export function explainConfig(loaded: LoadedConfig): EffectiveValue[] {
 	return leavesOf(agentSchema(collectors)).map(({ path, schema }) => {
 		const key = path.join(".");
 		const value = path[0] === "collectors" ? collectorValue(loaded, path) : valueAt(config, path);
-		return { key, value: formatValue(value, schema), origin: originOf(key, path, origins.get(key), loaded) };
+		const { situation } = notesOf(schema);
+		const unset: Origin | undefined = value === undefined && situation !== undefined ? { kind: "default", reason: situation } : undefined;
+		return { key, value: formatValue(value, schema), origin: unset ?? originOf(key, path, origins.get(key), loaded) };
 	});
 }
 
@@ -38,9 +40,8 @@ export function secretValues(loaded: LoadedConfig): string[] {
 
 function originOf(key: string, path: readonly string[], origin: Origin | undefined, { config }: LoadedConfig): Origin {
 	const byDefault = (reason: string): Origin => ({ kind: "default", reason });
-	if (key === "orchestrator.node" && valueAt(config, path) !== "" && (origin === undefined || origin.kind === "default"))
-		return byDefault("the host name");
 	if (origin !== undefined) return origin;
+	if (key === "orchestrator.node") return byDefault("the host name");
 	if (key === "orchestrator.nats.auth_enabled" && config.orchestrator.nats.auth_enabled) return byDefault("credentials are given");
 	const collector = path[0] === "collectors" && path[2] === "enabled" ? config.collectors[path[1] ?? ""] : undefined;
 	if (collector !== undefined && config.hasFile) return byDefault(collector.named ? "it is named" : "it is not named");

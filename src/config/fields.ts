@@ -52,14 +52,18 @@ export function whole(documentation: string, fallback: number, range: { least: n
 	return v.optional(wholeSchema(documentation, range), fallback);
 }
 
-/** The same without a default, for a key that follows another one. */
-export function wholeSchema(documentation: string, { least, most }: { least: number; most: number }) {
+/** The same without a default, for a key that is like another one, named by `situation`, as long as nobody sets it. */
+export function situationalWhole(documentation: string, situation: string, range: { least: number; most: number }) {
+	return v.optional(wholeSchema(documentation, range, { situation }));
+}
+
+function wholeSchema(documentation: string, { least, most }: { least: number; most: number }, notes: FieldNotes = {}) {
 	return v.pipe(
 		v.number(),
 		v.integer("must be a whole number"),
 		v.minValue(least, `must be at least ${least}`),
 		v.maxValue(most, `must be at most ${most}`),
-		v.metadata({ range: `${least} to ${most}` } satisfies FieldNotes),
+		v.metadata({ ...notes, range: `${least} to ${most}` } satisfies FieldNotes),
 		v.description(documentation),
 	);
 }

@@ -81,17 +81,18 @@ function evaluate(request: LoadRequest): Outcome {
 		files.push(path);
 		texts.set(path, source.text);
 		problems.push(...source.problems);
-		root = overlay({ below: root, above: source.root });
+		root = overlay({ below: root, above: source.root, schema });
 	}
 	const unreadable = problems.length > 0;
 	const environment = parseEnvironment(request.variables, schema);
 	problems.push(...environment.problems);
-	root = overlay({ below: root, above: environment.root });
-	for (const { flag, path, text } of request.flags ?? []) root = overlay({ below: root, above: sectionAt(path, text, { kind: "flag", flag }) });
+	root = overlay({ below: root, above: environment.root, schema });
+	for (const { flag, path, text } of request.flags ?? [])
+		root = overlay({ below: root, above: sectionAt(path, text, { kind: "flag", flag }), schema });
 
 	const available = keepAvailable(root, request.collectors, request.variables);
 	problems.push(...available.problems);
-	root = overlay({ below: profileSource(profileOf(available.root, request.variables)), above: available.root });
+	root = overlay({ below: profileSource(profileOf(available.root, request.variables)), above: available.root, schema });
 	const resolved = resolveSource(root, schema, request.variables);
 	problems.push(...resolved.problems);
 	const parsed = v.safeParse(schema, resolved.value);

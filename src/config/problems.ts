@@ -71,13 +71,16 @@ function subject(problem: Problem): string {
 	return problem.key === "" ? "" : `${problem.key} `;
 }
 
+/** Longest line that is shown: longer ones were not written by a person, and masking them would take long. */
+const lineLengthMax = 4096;
+
 /** Columns kept to the left of the place where a long line is cut. */
 const excerptLead = 30;
 
 function excerpt(origin: Origin, texts: ReadonlyMap<string, string>, width: number, paint: (code: string, text: string) => string): string {
 	if (origin.kind !== "file") return "";
 	const line = texts.get(origin.path)?.split(/\r\n|\n/)[origin.line - 1];
-	if (line === undefined) return "";
+	if (line === undefined || line.length > lineLengthMax) return "";
 	const start = origin.column - 1;
 	// Masked with as many characters as there were, so that the caret stays under its place.
 	const clean = maskLine(line)

@@ -19,7 +19,7 @@ export interface FileSource {
 
 /** Reads one file. Undefined where there is none and `required` is false; what else is wrong with it stands in `problems`. */
 export function readConfigFile(path: string, read: ReadFile, required: boolean): FileSource | undefined {
-	const origin: Origin = { kind: "file", path, line: 1, column: 1, length: 1 };
+	const origin: Origin = { kind: "file", path, line: 0, column: 0, length: 0 };
 	const fail = (message: string, hint?: string): FileSource => ({
 		root: emptySection(origin),
 		problems: [{ origin, key: "", message, hint }],
@@ -47,7 +47,9 @@ export function readConfigFile(path: string, read: ReadFile, required: boolean):
 		const line = text.slice(0, control.index).split("\n").length;
 		return {
 			...fail(""),
-			problems: [{ origin: { ...origin, line }, key: "", message: "the file holds control characters, which no text file does" }],
+			problems: [
+				{ origin: { ...origin, line, column: 1, length: 1 }, key: "", message: "the file holds control characters, which no text file does" },
+			],
 		};
 	}
 	return { ...parseYamlSource(text, path), text };

@@ -127,10 +127,12 @@ class Resolver {
 		const place = path.length === 0 ? "at the top level" : `in ${path.join(".")}`;
 		let hint: string | undefined;
 		if (near === undefined) {
-			const elsewhere = leavesOf(this.#schema).filter((leaf) => leaf.path.at(-1) === key);
-			const [first, second] = elsewhere.toSorted((left, right) => left.path.length - right.path.length);
-			const clear = first !== undefined && first.path.length !== second?.path.length;
-			if (clear) hint = `${key} belongs to ${first.path.slice(0, -1).join(".")}`;
+			const places = new Set(
+				leavesOf(this.#schema).flatMap((leaf) => (leaf.path.includes(key) ? [leaf.path.slice(0, leaf.path.indexOf(key)).join(".")] : [])),
+			);
+			const [first, second] = [...places].toSorted((left, right) => left.length - right.length);
+			const clear = first !== undefined && first !== "" && first.split(".").length !== second?.split(".").length;
+			if (clear) hint = `${key} belongs to ${first}`;
 			else hint = `known here: ${known.join(", ")}`;
 		}
 		const suggestion = near === undefined ? "" : `; did you mean "${near}"?`;

@@ -1,4 +1,7 @@
-/** Where a value was written, most telling first for a person: the file and place, the variable, the flag. */
+import type { GenericSchema } from "valibot";
+import { entriesOf } from "./introspect.ts";
+
+/** Where a value was written: the file and place, the variable, the flag. Lines and columns count from 1; line 0 is the file as a whole. */
 export type Origin =
 	| { readonly kind: "default"; readonly reason?: string }
 	| { readonly kind: "profile"; readonly name: string }
@@ -45,15 +48,24 @@ export function emptySection(origin: Origin): SourceSection {
 	return { kind: "section", origin, entries: new Map() };
 }
 
-/** Lays one section over another: sections are joined key by key, everything else is replaced. A key without a value leaves what is below. */
-export function overlay({ below, above }: { below: SourceSection; above: SourceSection }): SourceSection {
+/**
+ * Lays one section over another: sections are joined key by key, everything else is replaced. A key without a value leaves what is below. Where one has a
+ * section and the other a value, the one that `schema` does not want stays, so that it is refused and not covered up.
+ */
+export function overlay({ below, above, schema }: { below: SourceSection; above: SourceSection; schema?: GenericSchema | undefined }): SourceSection {
 	const entries = new Map(below.entries);
 	for (const [key, entry] of above.entries) {
 		const under = entries.get(key);
-		if (under === undefined) entries.set(key, entry);
+		const wanted = schema === undefined ? undefined : entriesOf(schema)?.[key];
+		if (under === undefined || isNothing(under.value)) entries.set(key, entry);
 		else if (entry.value.kind === "section" && under.value.kind === "section") {
-			entries.set(key, { origin: entry.origin, value: overlay({ below: under.value, above: entry.value }) });
-		} else if (!isNothing(entry.value)) entries.set(key, entry);
+			entries.set(key, { origin: entry.origin, value: overlay({ below: under.value, above: entry.value, schema: wanted }) });
+		} else if (isNothing(entry.value)) continue;
+		else {
+			const sectionWanted = wanted !== undefined && entriesOf(wanted) !== undefined;
+			const wrongBelow = (under.value.kind === "section") !== sectionWanted && (entry.value.kind === "section") === sectionWanted;
+			entries.set(key, wrongBelow ? under : entry);
+		}
 	}
 	return { kind: "section", origin: above.origin, entries };
 }
@@ -98,7 +110,7 @@ export function originAt(root: SourceSection, path: readonly (string | number)[]
 export function describeOrigin(origin: Origin): string {
 	switch (origin.kind) {
 		case "file":
-			return `${origin.path}:${origin.line}:${origin.column}`;
+			return origin.line === 0 ? origin.path : `${origin.path}:${origin.line}:${origin.column}`;
 		case "environment":
 			return `environment ${origin.variable}`;
 		case "flag":

@@ -18,7 +18,7 @@ export interface YamlSource {
 /** Reads a YAML text into sections with the place of every key and value. Throws nothing: what is wrong stands in `problems`. */
 export function parseYamlSource(text: string, path: string): YamlSource {
 	const counter = new LineCounter();
-	const start: Origin = { kind: "file", path, line: 1, column: 1, length: 1 };
+	const start: Origin = { kind: "file", path, line: 0, column: 0, length: 0 };
 	let document: Document.Parsed;
 	try {
 		// Duplicate keys are found below, where both places are known.
@@ -125,7 +125,6 @@ const syntaxMessages: Readonly<Record<string, string>> = {
 	MISSING_CHAR: "a character is missing: a comma, a colon, a quote or a closing bracket",
 	MULTILINE_IMPLICIT_KEY: "a key goes over several lines: is a colon missing?",
 	BLOCK_AS_IMPLICIT_KEY: "a colon and a blank stand inside a value: put quotes around the value",
-	IMPOSSIBLE: "it is nested too deeply",
 	TAG_RESOLVE_FAILED: "tags such as !name are not understood here",
 };
 
@@ -145,7 +144,13 @@ function syntaxProblem(error: YAMLError, text: string, reader: SourceReader): Pr
 		};
 	}
 	const unclosed = error.code === "BAD_INDENT" && error.message.startsWith("Flow");
-	const known = unclosed ? "a [ or { is not closed, or closed with too little indentation" : syntaxMessages[error.code];
+	// The parser of the library recurses, and reports the stack as an error of the text.
+	const deep = error.message.includes("call stack");
+	const known = deep
+		? "it is nested too deeply"
+		: unclosed
+			? "a [ or { is not closed, or closed with too little indentation"
+			: syntaxMessages[error.code];
 	const message = `not valid YAML: ${known ?? printable(error.message)}`;
 	return { origin: reader.origin(from, Math.max(from + 1, Math.min(to, lineEnd))), key: "", message };
 }

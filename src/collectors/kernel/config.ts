@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { toggle, wholeSchema } from "../../config/fields.ts";
+import { situationalWhole, toggle } from "../../config/fields.ts";
 
 const events = v.pipe(
 	v.strictObject({
@@ -12,12 +12,10 @@ const events = v.pipe(
 
 /** Checks and completes `collectors.kernel.config`. */
 export const kernelConfigSchema = v.strictObject({
-	buffer_size: v.optional(
-		wholeSchema("Events of 1 KiB that may wait in the ring of this collector; default: orchestrator.buffer_size.", {
-			least: 100,
-			most: 1_000_000,
-		}),
-	),
+	buffer_size: situationalWhole("Events of 1 KiB that may wait in the ring of this collector.", "orchestrator.buffer_size", {
+		least: 100,
+		most: 1_000_000,
+	}),
 	enable_ebpf: toggle("Loads the programs into the kernel. Without them this collector has nothing to report.", true),
 	monitor_configmaps: toggle("Reports reads of mounted ConfigMaps.", false),
 	monitor_secrets: toggle("Reports reads of mounted Secrets, never their content.", false),
