@@ -9,7 +9,8 @@ process.env["TZ"] = "UTC";
 
 const fixtures = join(import.meta.dir, "fixtures");
 const hostile = readFileSync(join(fixtures, "hostile.ndjson"), "utf8").trimEnd().split("\n");
-const plain: LineStyle = { colors: false, columns: 0 };
+const now = Date.UTC(2026, 0, 2, 12);
+const plain: LineStyle = { colors: false, columns: 0, now };
 /** Everything that can steer a terminal, or make a line read differently from what it is. */
 const steering = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 
@@ -20,7 +21,7 @@ test("prettyLine() in a pipe: plain and whole", () => {
 });
 
 test("prettyLine() on a terminal of 80 columns: coloured and cut", () => {
-	expectGolden(join(fixtures, "terminal.golden.txt"), render({ colors: true, columns: 80 }));
+	expectGolden(join(fixtures, "terminal.golden.txt"), render({ colors: true, columns: 80, now }));
 });
 
 test("prettyLine() never passes on what steers a terminal", () => {
@@ -39,7 +40,7 @@ test("prettyLine() never exceeds the width, whatever the characters", () => {
 	fc.assert(
 		fc.property(message, fc.integer({ min: 1, max: 120 }), (text, columns) => {
 			const line = JSON.stringify({ source: "/a/b/systemd", type: "tapio.systemd.entry", data: { raw: { MESSAGE: text } } });
-			for (const colors of [true, false]) expect(Bun.stringWidth(prettyLine(line, { colors, columns }))).toBeLessThanOrEqual(columns);
+			for (const colors of [true, false]) expect(Bun.stringWidth(prettyLine(line, { colors, columns, now }))).toBeLessThanOrEqual(columns);
 		}),
 	);
 });
@@ -47,7 +48,7 @@ test("prettyLine() never exceeds the width, whatever the characters", () => {
 test("prettyLine() closes every colour that it opens", () => {
 	for (const line of hostile) {
 		for (const columns of [0, 10, 40, 80]) {
-			const pieces = prettyLine(line, { colors: true, columns })
+			const pieces = prettyLine(line, { colors: true, columns, now })
 				.split(/(\x1b\[[\d;]*m)/)
 				.filter((piece) => piece.startsWith("\x1b"));
 			expect(pieces.filter((_, index) => index % 2 === 1).every((piece) => piece === "\x1b[0m")).toBe(true);
@@ -63,4 +64,10 @@ test("prettyLine() reads any JSON without throwing", () => {
 test("omissionLine() counts in words", () => {
 	expect(omissionLine(1, plain)).toStartWith("… 1 event not shown");
 	expect(omissionLine(12, plain)).toStartWith("… 12 events not shown");
+});
+
+test("prettyLine() names the day of what did not happen today", () => {
+	const [first = ""] = hostile;
+	expect(prettyLine(first, { ...plain, now: Date.UTC(2026, 0, 4) })).toStartWith("01-02 03:04:05.123 systemd");
+	expect(prettyLine(first, plain)).toStartWith("03:04:05.123 systemd");
 });

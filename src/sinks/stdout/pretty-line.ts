@@ -6,6 +6,8 @@ export interface LineStyle {
 	readonly colors: boolean;
 	/** Width to cut at, in columns; 0 for no cut. */
 	readonly columns: number;
+	/** Milliseconds since the epoch: a line of another day carries its date. */
+	readonly now: number;
 }
 
 /** Text with the parameters of its colour, "" for none (ECMA-48, select graphic rendition). */
@@ -25,7 +27,7 @@ const collectorColors = ["36", "35", "34", "32", "94", "96", "95", "92"];
  * colour or reorder the line.
  */
 export function prettyLine(line: string, style: LineStyle): string {
-	return paint(spansOf(summarize(line)), style);
+	return paint(spansOf(summarize(line), style.now), style);
 }
 
 /** The line that stands for `count` events which were not shown. */
@@ -33,14 +35,14 @@ export function omissionLine(count: number, style: LineStyle): string {
 	return paint([[`… ${count} ${count === 1 ? "event" : "events"} not shown: they come faster than they can be read; all are delivered`, dim]], style);
 }
 
-function spansOf(event: EventSummary): Span[] {
+function spansOf(event: EventSummary, now: number): Span[] {
 	const color = severityColor(event.severity);
 	const messageColor = event.severity >= 13 ? color : event.severity > 0 && event.severity < 9 ? dim : "";
 	const subject = visible(event.subject);
 	return [
-		[`${localTime(event.time)} `, dim],
+		[`${localTime(event.time, now)} `, dim],
 		[`${visible(event.collector).padEnd(collectorColumns)} `, collectorColor(event.collector)],
-		[`${severityWord(event).padEnd(5)} `, color],
+		[`${severityWord(event.severity).padEnd(5)} `, color],
 		[`${visible(event.type).padEnd(typeColumns)} `, dim],
 		[subject, "1"],
 		[subject === "" ? "" : " ", ""],
@@ -48,9 +50,21 @@ function spansOf(event: EventSummary): Span[] {
 	];
 }
 
-/** `ERROR`, cut and made safe: the text comes from the event. */
-function severityWord({ severityText, severity }: EventSummary): string {
-	return visible(severityText || (severity === 0 ? "-" : String(severity))).slice(0, 6);
+/** Words of five letters at most for the severities that the agent uses; others are named by the one below. */
+const severityWords: readonly (readonly [number, string])[] = [
+	[21, "FATAL"],
+	[19, "ALERT"],
+	[18, "CRIT"],
+	[17, "ERROR"],
+	[13, "WARN"],
+	[10, "NOTE"],
+	[9, "INFO"],
+	[5, "DEBUG"],
+	[1, "TRACE"],
+];
+
+function severityWord(severity: number): string {
+	return severityWords.find(([least]) => severity >= least)?.[1] ?? "-";
 }
 
 function severityColor(severity: number): string {
@@ -67,12 +81,16 @@ function collectorColor(name: string): string {
 	return collectorColors[(sum >>> 7) % collectorColors.length] ?? "36";
 }
 
-/** `12:34:56.789` in the zone of the machine, or blanks as wide. */
-function localTime(time: string): string {
+/** Beyond this distance from now a time of day alone would mislead, in milliseconds. */
+const sameDay = 12 * 3600 * 1000;
+
+/** `12:34:56.789` in the zone of the machine, with `01-02 ` before it where that was not today, or dashes as wide. */
+function localTime(time: string, now: number): string {
 	const date = new Date(time);
 	if (time === "" || Number.isNaN(date.getTime())) return "--:--:--.---";
 	const two = (value: number) => String(value).padStart(2, "0");
-	return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+	const day = Math.abs(now - date.getTime()) > sameDay ? `${two(date.getMonth() + 1)}-${two(date.getDate())} ` : "";
+	return `${day}${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
 const layoutCharacters: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

@@ -51,7 +51,7 @@ export function createStdoutSink(options: StdoutOptions, dependencies: StdoutDep
 	let phase: "new" | "started" | "stopped" = "new";
 	const closing = new AbortController();
 	const writer = createLineWriter(output, clock, (cause) => log.warn("Events cannot be written to the output.", { error: describeError(cause) }));
-	const style = (): LineStyle => ({ colors: output.colors, columns: output.columns() });
+	const style = (): LineStyle => ({ colors: output.colors, columns: output.columns(), now: clock.now() });
 	const preview = options.primary ? undefined : new Preview({ writer, clock, log, style: options.format === "json" ? undefined : style });
 
 	const render = (batch: Batch, eventsMax: number): Uint8Array => {
@@ -77,7 +77,7 @@ export function createStdoutSink(options: StdoutOptions, dependencies: StdoutDep
 		return { events: batch.count, bytes: bytes.length };
 	};
 
-	const lane: SinkLane = { open: async (local) => local, batchBytesMax: () => batchBytesMax, send };
+	const lane: SinkLane = { open: async ({ batch, cursor, sequence }) => ({ batch, cursor, sequence }), batchBytesMax: () => batchBytesMax, send };
 
 	return {
 		name: "stdout",

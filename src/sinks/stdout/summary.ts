@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** What a person is shown of an event: plain text as the source wrote it, not yet safe for a terminal. */
 export interface EventSummary {
 	/** RFC 3339, "" where the event has none. */
@@ -5,7 +7,6 @@ export interface EventSummary {
 	readonly collector: string;
 	/** OpenTelemetry severity number, 0 where the event has none. */
 	readonly severity: number;
-	readonly severityText: string;
 	/** Without the common `tapio.`: `process.exec`. */
 	readonly type: string;
 	/** Who it is about: a unit, a program, an object; with its pid where one is known. "" where nobody is named. */
@@ -21,8 +22,7 @@ const text = new TextDecoder();
 /** Reads one line of a batch. What is missing or of an odd type is left out; a line that is no event becomes a message as it stands. */
 export function summarize(line: string): EventSummary {
 	const event = parse(line);
-	if (event === undefined || event["type"] === undefined)
-		return { time: "", collector: "", severity: 0, severityText: "", type: "", subject: "", message: line };
+	if (event === undefined || event["type"] === undefined) return { time: "", collector: "", severity: 0, type: "", subject: "", message: line };
 	const data = objectAt(event, "data");
 	const type = textAt(event, "type").replace(/^tapio\./, "");
 	const details = { raw: objectAt(data, "raw"), metadata: objectAt(data, "metadata"), attributes: objectAt(data, "attributes") };
@@ -31,7 +31,6 @@ export function summarize(line: string): EventSummary {
 		time: textAt(event, "time"),
 		collector: lastPart(textAt(event, "source")),
 		severity: typeof severity === "number" ? severity : 0,
-		severityText: textAt(event, "severitytext"),
 		type,
 		subject: subjectOf(event, details),
 		message: messageOf(type, details),
@@ -63,6 +62,7 @@ function subjectOf(event: Fields, { raw, metadata, attributes }: Details): strin
 		textAt(raw, "_COMM") ||
 		textAt(attributes, "process.executable.name") ||
 		lastPart(textAt(attributes, "process.executable.path")) ||
+		textAt(attributes, "tapio.process.comm") ||
 		[textAt(metadata, "namespace"), textAt(metadata, "name")].filter((part) => part !== "").join("/") ||
 		textAt(event, "subject");
 	const pid = textAt(raw, "_PID") || textAt(raw, "SYSLOG_PID") || textAt(attributes, "process.pid");
@@ -73,7 +73,7 @@ function messageOf(type: string, { raw, metadata, attributes }: Details): string
 	if (raw["MESSAGE"] !== undefined) return textAt(raw, "MESSAGE");
 	if (type === "process.exec") return `exec: ${commandOf(attributes)}`;
 	if (type === "process.exit") return `exit: ${exitOf(attributes)}`;
-	if (type === "process.fork") return `fork: ${listFields(attributes, /^process\.parent/)}`;
+	if (type === "process.fork") return `fork: by ${textAt(attributes, "tapio.process.creator_pid") || textAt(attributes, "process.parent_pid")}`;
 	const shown = Object.keys(attributes).length > 0 ? attributes : Object.keys(raw).length > 0 ? raw : metadata;
 	return listFields(shown, /./);
 }
@@ -91,11 +91,26 @@ function shellWord(argument: string): string {
 }
 
 function exitOf(attributes: Fields): string {
-	const parts = [textAt(attributes, "process.exit.code")];
-	const signal = textAt(attributes, "process.exit.signal");
-	if (signal !== "" && signal !== "0") parts.splice(0, 1, `killed by signal ${signal}`);
-	const rest = Object.entries(attributes).filter(([key]) => /^process\.(?:exit\.(?!code$|signal$)|duration)/.test(key));
-	return [...parts, ...rest.map(([key, value]) => `${lastKey(key)}=${textOf(value)}`)].filter((part) => part !== "").join(" ");
+	const signal = attributes["process.exit.signal"];
+	const parts = [typeof signal === "number" ? `killed by ${signalName(signal)}` : textAt(attributes, "process.exit.code")];
+	if (attributes["tapio.process.core_dumped"] === true) parts.push("core dumped");
+	const nanoseconds = Number(textAt(attributes, "tapio.process.duration_ns") || Number.NaN);
+	if (!Number.isNaN(nanoseconds)) parts.push(`after ${durationText(nanoseconds)}`);
+	return parts.join(", ");
+}
+
+/** `SIGKILL`, or the number of a signal without a name: the real-time ones. */
+function signalName(signal: number): string {
+	return Object.entries(constants.signals).find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
+}
+
+/** Two or three digits and a unit: enough to compare by eye. */
+function durationText(nanoseconds: number): string {
+	const seconds = nanoseconds / 1e9;
+	if (seconds < 1e-3) return `${Math.round(seconds * 1e6)} µs`;
+	if (seconds < 1) return `${Math.round(seconds * 1e3)} ms`;
+	if (seconds < 100) return `${seconds.toFixed(1)} s`;
+	return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
 /** `key=value` of the fields that `wanted` matches, by the last word of the key. */
