@@ -98,7 +98,9 @@ function cgroupInode(pid: number, hierarchy: string): string {
 	const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
 	const line = lines.find((text) => (hierarchy === "unified" ? text.startsWith("0:") : (text.split(":")[1] ?? "").split(",").includes(hierarchy)));
 	const path = line?.split(":").slice(2).join(":") ?? "";
-	const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").map((text) => text.split(" "));
+	const mounts = readFileSync("/proc/self/mounts", "utf8")
+		.split("\n")
+		.map((text) => text.split(" "));
 	const kind = hierarchy === "unified" ? "cgroup2" : "cgroup";
 	const mount = mounts.find((fields) => fields[2] === kind && (kind === "cgroup2" || (fields[3] ?? "").split(",").includes(hierarchy)));
 	return String(statSync(join(mount?.[1] ?? "", path), { bigint: true }).ino);
@@ -106,7 +108,14 @@ function cgroupInode(pid: number, hierarchy: string): string {
 
 testNeeding(needs, "kernel events escape hostile arguments and name what they replaced", async () => {
 	const { data } = await execOf("invalid");
-	expect(data.attributes["process.command_args"]).toEqual(["/bin/true", "a\ufffdb", "\ufffd", "\ufffd\ufffd\ufffd", "grüß", "\u001b[31m\u0007\n\t\u007f"]);
+	expect(data.attributes["process.command_args"]).toEqual([
+		"/bin/true",
+		"a\ufffdb",
+		"\ufffd",
+		"\ufffd\ufffd\ufffd",
+		"grüß",
+		"\u001b[31m\u0007\n\t\u007f",
+	]);
 	expect(data.altered).toEqual([{ field: "process.command_args", reason: "invalid_utf8" }]);
 });
 

@@ -74,6 +74,7 @@ class KernelCollector implements Collector {
 	readonly #clock: Clock;
 	#session: Session | undefined;
 	#moved = 0;
+	#lost = 0;
 	#malformed = 0;
 	#heldBack = 0;
 	#activeAt = Number.NEGATIVE_INFINITY;
@@ -90,6 +91,8 @@ class KernelCollector implements Collector {
 		if (this.#session !== undefined) throw new OperatingError("already_started", "Start the kernel collector: it has been started");
 		const session = this.#config.enable_ebpf ? this.#openSession(context) : this.#emptySession(context);
 		this.#session = session;
+		this.#moved = this.#lost = this.#malformed = this.#heldBack = 0;
+		this.#lostAt = Number.NEGATIVE_INFINITY;
 		this.#checkedAt = this.#clock.monotonic();
 		for (const { program, reason } of session.host?.failures ?? []) {
 			context.log.warn("A kernel program could not be opened.", { program: program.object, reason });
@@ -141,14 +144,13 @@ class KernelCollector implements Collector {
 			attached: session.host?.attached ?? [],
 			failures: session.host?.failures ?? [],
 			kernelReads: session.kernelReads,
-			lost: session.losses.total,
+			lost: this.#lost,
 			lostRecently: this.#clock.monotonic() - this.#lostAt < lossRemembered,
 		});
 	}
 
 	statistics(): CollectorStatistics {
-		const lost = this.#session?.losses.total ?? 0;
-		return { records: this.#moved, lost, malformed: this.#malformed, held_back: this.#heldBack };
+		return { records: this.#moved, lost: this.#lost, malformed: this.#malformed, held_back: this.#heldBack };
 	}
 
 	#openSession(context: CollectorContext): Session {
@@ -166,6 +168,8 @@ class KernelCollector implements Collector {
 		}
 		const epoll = undo.use(new Epoll());
 		for (const descriptor of host.descriptors) epoll.add(descriptor);
+		// What the programs wrote until now counts as a wake-up; the first poll finds it without one.
+		epoll.acknowledge();
 		undo.move();
 		return { ...this.#emptySession(context), host, epoll, kernelReads };
 	}
@@ -241,6 +245,7 @@ class KernelCollector implements Collector {
 		const fresh = losses.total - before;
 		if (fresh > 0) {
 			this.#lostAt = now;
+			this.#lost = losses.total;
 			context.writer.count(counterLost, fresh);
 			context.log.error("The kernel's ring was full: events are lost.", { lost: fresh });
 		}

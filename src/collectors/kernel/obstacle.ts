@@ -76,13 +76,17 @@ export function missingCapabilities(capabilities: ReadonlySet<number> | undefine
 	return missing;
 }
 
-/** Lines of libbpf that a person is shown; the last ones say why. */
-const logLinesShown = 3;
+/** Lines of libbpf that a person is shown. */
+const logLinesShown = 2;
+
+/** What libbpf and the verifier say around the reason, and never the reason itself. */
+const chatter = /LOG --$|^processed \d+ insns|failed to load( object)?\b|^verification time|^stack depth|^\d+: \(|^;/;
 
 /** Why a program did not open, in one line: the error, and what libbpf said. */
 export function describeFailure(error: unknown): string {
 	const log = error instanceof OperatingError ? error.facts["log"] : undefined;
-	const lines = Array.isArray(log) ? log.filter((line): line is string => typeof line === "string" && !line.includes("LOG --")) : [];
-	const said = lines.length === 0 ? "" : ` [${lines.slice(-logLinesShown).join(" | ")}]`;
-	return describeError(error) + said;
+	const lines = Array.isArray(log) ? log.filter((line): line is string => typeof line === "string") : [];
+	const telling = lines.filter((line) => !chatter.test(line));
+	const said = (telling.length > 0 ? telling : lines).slice(-logLinesShown);
+	return describeError(error) + (said.length === 0 ? "" : ` [${said.join(" | ")}]`);
 }
