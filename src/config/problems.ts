@@ -14,7 +14,7 @@ export interface Problem {
 	readonly origin: Origin;
 	/** The key with dots, "" where the problem is not about one key. */
 	readonly key: string;
-	/** Follows the key: "must be at most 64, found 900". Holds no secret and no control character. */
+	/** Follows the key: "must be at most 64, found 900". Holds no secret. */
 	readonly message: string;
 	/** The next step, as a sentence without a full stop. */
 	readonly hint?: string | undefined;
@@ -55,20 +55,20 @@ export function formatProblems(error: ConfigError, style: ProblemStyle): string 
 	let text = `${paint("1;31", count === 1 ? "1 error in the configuration" : `${count} errors in the configuration`)}\n`;
 	for (const problem of error.problems.slice(0, problemsMax)) {
 		const place = describeOrigin(problem.origin);
-		text += `${paint("1", printable(place))}: ${subject(problem)}${problem.message}\n`;
+		text += `${paint("1", printable(place))}: ${subject(problem)}\n`;
 		if (style.excerpts) text += excerpt(problem.origin, error.texts, style.width, paint);
-		if (problem.hint !== undefined) text += `  ${paint("36", "hint:")} ${problem.hint}\n`;
+		if (problem.hint !== undefined) text += `  ${paint("36", "hint:")} ${printable(problem.hint)}\n`;
 	}
 	return count > problemsMax ? `${text}and ${count - problemsMax} more\n` : text;
 }
 
 /** One problem in one line, without its hint. */
 export function problemLine(problem: Problem): string {
-	return `${printable(describeOrigin(problem.origin))}: ${subject(problem)}${problem.message}`;
+	return `${printable(describeOrigin(problem.origin))}: ${subject(problem)}`;
 }
 
-function subject(problem: Problem): string {
-	return problem.key === "" ? "" : `${problem.key} `;
+function subject({ key, message }: Problem): string {
+	return printable(key === "" ? message : `${key} ${message}`);
 }
 
 /** Longest line that is shown: longer ones were not written by a person, and masking them would take long. */
