@@ -39,9 +39,9 @@ export function formatValues(values: readonly EffectiveValue[], colors: boolean)
 		const name = path.at(-1) ?? "";
 		const plain = printable(value);
 		const source = printable(describeOrigin(origin));
-		const length = indent.length + name.length + 2 + plain.length;
+		const start = `${indent}${name}:${plain === "" ? "" : " "}`;
 		const shown = origin.kind === "default" ? plain : paint("1", plain);
-		text += `${indent}${name}:${plain === "" ? "" : " "}${shown}${" ".repeat(Math.max(2, sourceColumn - length))}${paint("2", `# ${source}`)}\n`;
+		text += `${start}${shown}${" ".repeat(Math.max(2, sourceColumn - start.length - plain.length))}${paint("2", `# ${source}`)}\n`;
 	}
 	return text;
 }

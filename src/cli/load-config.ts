@@ -1,14 +1,18 @@
 import { configFileVariable } from "../config/environment-source.ts";
 import { type FlagSetting, type LoadedConfig, type LoadRequest, loadYamlConfig, systemFilePath } from "../config/load.ts";
+import { formatWarnings } from "../config/problems.ts";
 import { readFileUpTo } from "../platform/environment.ts";
 import { usage } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { configFlags } from "./commands.ts";
 
-/** The configuration that the flags, the variables and the files of this machine make. Throws ConfigError, or OperatingError "usage". */
+/** The configuration that the flags, the variables and the files of this machine make; warnings go to the standard error. Throws ConfigError, or OperatingError "usage". */
 export async function loadConfig(context: CommandContext): Promise<LoadedConfig> {
 	const { collectorDefinitions } = await import("../collectors/registry.ts");
-	return loadYamlConfig(loadRequest(context, collectorDefinitions));
+	const loaded = loadYamlConfig(loadRequest(context, collectorDefinitions));
+	const { error } = context.terminal;
+	if (loaded.warnings.length > 0) error.write(formatWarnings(loaded.warnings, error));
+	return loaded;
 }
 
 /** What a command line asks to be loaded. */

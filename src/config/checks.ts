@@ -1,5 +1,5 @@
 import type { Problem } from "./problems.ts";
-import type { AgentConfig, NatsConfig } from "./schema.ts";
+import { type AgentConfig, isCollectorEnabled, type NatsConfig } from "./schema.ts";
 import { originAt, type SourceSection } from "./source-tree.ts";
 
 /** What no single key shows: relations between keys. Only for a configuration whose keys are right by themselves. */
@@ -20,6 +20,20 @@ export function relationProblems(config: AgentConfig, root: SourceSection): Prob
 	const { max_age: maxAge, duplicate_window: window } = nats.jetstream;
 	if (maxAge > 0 && window > maxAge) report("orchestrator.nats.jetstream.duplicate_window", "must not be longer than max_age");
 	return problems;
+}
+
+/** What is allowed but hardly meant. */
+export function doubts(config: AgentConfig, root: SourceSection): Problem[] {
+	const warnings: Problem[] = [];
+	const warn = (key: string, message: string, hint: string) => warnings.push({ origin: originAt(root, key.split(".")), key, message, hint });
+	const names = Object.keys(config.collectors);
+	if (!names.some((name) => isCollectorEnabled(config, name))) {
+		warn("collectors", "names no collector that runs, so there will be no events", `name one of ${names.join(", ")}`);
+	}
+	if (config.orchestrator.nats.tls.insecure) {
+		warn("orchestrator.nats.tls.insecure", "accepts any server, also one that only pretends to be yours", "name the authority's file in ca");
+	}
+	return warnings;
 }
 
 function checkCredentials(nats: NatsConfig, report: (key: string, message: string, hint?: string) => void): void {

@@ -74,7 +74,7 @@ export function formatValue(value: unknown, schema: GenericSchema): string {
 	if (typeof value === "number" && notes.quantity === "duration") return formatDuration(milliseconds(value));
 	if (typeof value !== "string") return JSON.stringify(value);
 	if (value === "") return '""';
-	if (notes.secret === true) return masked;
+	if (notes.secret === true) return JSON.stringify(masked);
 	const clean = notes.url === true ? maskUrl(value) : maskSecrets(value);
 	return /^[\w./@%+*-][\w./@%+*{}:-]*$/.test(clean) && !/^(true|false|null|~|-?[\d.]+)$/i.test(clean) ? clean : JSON.stringify(clean);
 }

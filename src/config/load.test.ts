@@ -189,7 +189,7 @@ test("explainConfig() shows every value with its source and no secret", () => {
 		set: { "orchestrator.node": "n-1" },
 	};
 	expect(sourceOf(input, "orchestrator.nats.url")).toBe("nats://***@h from user.yaml:1:30");
-	expect(sourceOf(input, "orchestrator.nats.password")).toStartWith("*** from user.yaml");
+	expect(sourceOf(input, "orchestrator.nats.password")).toStartWith(`"***" from user.yaml`);
 	expect(sourceOf(input, "orchestrator.nats.auth_enabled")).toBe("true from default, credentials are given");
 	expect(sourceOf(input, "orchestrator.node")).toBe("n-1 from flag --set orchestrator.node");
 	expect(sourceOf({}, "orchestrator.node")).toBe("host-1 from default, the host name");
@@ -199,4 +199,14 @@ test("explainConfig() shows every value with its source and no secret", () => {
 	const loaded = loadYamlConfig(configRequest(input));
 	expect(JSON.stringify(explainConfig(loaded))).not.toMatch(/pa55word|hunter2/);
 	expect(secretValues(loaded)).toEqual(["hunter2"]);
+});
+
+test("loadYamlConfig() doubts what is allowed but hardly meant", () => {
+	const warnings = (file: string) => loadYamlConfig(configRequest({ file })).warnings.map(({ key, message }) => `${key} ${message}`);
+	expect(warnings("collectors: { systemd: , kernel: }")).toEqual([]);
+	expect(warnings("orchestrator: { cluster: c }")).toEqual(["collectors names no collector that runs, so there will be no events"]);
+	expect(warnings("collectors: { systemd: { enabled: false } }")).toHaveLength(1);
+	expect(warnings("orchestrator: { nats: { tls: { insecure: true } } }\ncollectors: { systemd: }")).toEqual([
+		"orchestrator.nats.tls.insecure accepts any server, also one that only pretends to be yours",
+	]);
 });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { assert } from "../base/assert.ts";
 import { keepAvailable } from "./available.ts";
-import { credentialMethods, relationProblems } from "./checks.ts";
+import { credentialMethods, doubts, relationProblems } from "./checks.ts";
 import { parseEnvironment } from "./environment-source.ts";
 import type { Variables } from "./expand.ts";
 import { issueProblems } from "./issues.ts";
@@ -46,6 +46,8 @@ export interface LoadedConfig {
 	/** By key with dots; what is not in here is a default. */
 	readonly origins: ReadonlyMap<string, Origin>;
 	readonly collectors: readonly CollectorSection[];
+	/** What is allowed but hardly meant. */
+	readonly warnings: readonly Problem[];
 }
 
 /**
@@ -103,7 +105,7 @@ function evaluate(request: LoadRequest): Outcome {
 	const origins = new Map(resolved.origins);
 	// Empty text was given, and the host name took its place.
 	if (parsed.output.orchestrator.node.trim() === "") origins.delete("orchestrator.node");
-	return { loaded: { config, files, origins, collectors: request.collectors }, problems, texts };
+	return { loaded: { config, files, origins, collectors: request.collectors, warnings: doubts(config, root) }, problems, texts };
 }
 
 function profileOf(root: SourceSection, variables: Variables): string {

@@ -62,6 +62,12 @@ export function formatProblems(error: ConfigError, style: ProblemStyle): string 
 	return count > problemsMax ? `${text}and ${count - problemsMax} more\n` : text;
 }
 
+/** Things that are allowed but hardly meant, one line each. */
+export function formatWarnings(warnings: readonly Problem[], { colors }: Pick<ProblemStyle, "colors">): string {
+	const label = colors ? "\x1b[33mwarning:\x1b[0m" : "warning:";
+	return warnings.map((warning) => `${label} ${problemLine(warning)}${warning.hint === undefined ? "" : ` (${printable(warning.hint)})`}\n`).join("");
+}
+
 /** One problem in one line, without its hint. */
 export function problemLine(problem: Problem): string {
 	return `${printable(describeOrigin(problem.origin))}: ${subject(problem)}`;
@@ -79,7 +85,8 @@ const excerptLead = 30;
 
 function excerpt(origin: Origin, texts: ReadonlyMap<string, string>, width: number, paint: (code: string, text: string) => string): string {
 	if (origin.kind !== "file") return "";
-	const line = texts.get(origin.path)?.split(/\r\n|\n/)[origin.line - 1];
+	const text = texts.get(origin.path) ?? "";
+	const line = text === "" ? undefined : text.split(/\r\n|\n/)[origin.line - 1];
 	if (line === undefined || line.length > lineLengthMax) return "";
 	const start = origin.column - 1;
 	// Masked with as many characters as there were, so that the caret stays under its place.
