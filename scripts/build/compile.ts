@@ -1,5 +1,5 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import type { EmbeddedManifest } from "../../src/platform/ffi/embedded.ts";
 import { readElf } from "./elf.ts";
 import type { Libraries } from "./libraries.ts";
@@ -67,7 +67,10 @@ export interface CompileJob {
 
 /** Compiles a binary. Throws Error with the compiler's messages. */
 export async function compile({ target, embedded, info, entries, outfile }: CompileJob): Promise<void> {
-	mkdirSync(resolve(outfile, ".."), { recursive: true });
+	mkdirSync(dirname(resolve(outfile)), { recursive: true });
+	// Compiled beside its place and moved there, so that nobody starts half a binary, and one that runs is left alone.
+	const folder = resolve("build", target.name, `compile-${process.pid}`);
+	const temporary = join(folder, basename(outfile));
 	const result = await Bun.build({
 		entrypoints: entries.map((path) => resolve(path)),
 		target: "bun",
@@ -85,7 +88,7 @@ export async function compile({ target, embedded, info, entries, outfile }: Comp
 		throw: false,
 		compile: {
 			target: target.runtime,
-			outfile,
+			outfile: temporary,
 			assets: [embedded],
 			// A binary that reads bunfig.toml and .env of its working directory runs whatever stands in them.
 			autoloadBunfig: false,
@@ -95,4 +98,6 @@ export async function compile({ target, embedded, info, entries, outfile }: Comp
 		},
 	});
 	if (!result.success) throw new Error(`Compile ${target.name}: ${result.logs.map(String).join("; ")}`);
+	renameSync(temporary, resolve(outfile));
+	rmSync(folder, { recursive: true });
 }
