@@ -54,17 +54,24 @@ install_packages() {
 	rm -f "$log"
 }
 
+# True where node_modules holds what package-lock.json names, whoever installed it; packages for other machines may be absent.
+modules_are_there() {
+	node_modules/.bin/bun --version >/dev/null 2>&1 && node -e '
+		const read = (path) => JSON.parse(require("fs").readFileSync(path, "utf8")).packages;
+		const [wanted, there] = [read("package-lock.json"), read("node_modules/.package-lock.json")];
+		const same = ([path, entry]) => path === "" || (there[path] ? there[path].version === entry.version : entry.optional === true);
+		process.exit(Object.entries(wanted).every(same) ? 0 : 1);
+	' 2>/dev/null
+}
+
 # The packages of package-lock.json, exactly; nothing to do where they are there already.
 install_modules() {
 	local stamp=node_modules/.installed wanted
 	wanted="$(sha256sum <package-lock.json) $(uname -m)"
-	if [ -x node_modules/.bin/bun ]; then
-		[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
-		# Installed by hand since the lock file was last changed: just as good.
-		if [ ! -e "$stamp" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
-			printf '%s\n' "$wanted" >"$stamp"
-			return 0
-		fi
+	[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+	if modules_are_there; then
+		printf '%s\n' "$wanted" >"$stamp"
+		return 0
 	fi
 	say "Installing from npm"
 	npm ci --no-audit --no-fund --loglevel=error >&2 </dev/null || die "npm ci failed." "Is the registry reachable? Try yourself: npm ci"
