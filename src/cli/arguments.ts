@@ -1,14 +1,7 @@
 import { OperatingError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { printable } from "../base/printable.ts";
-import type { CommandDefinition, FlagDefinition } from "./command.ts";
-
-/** The arguments of a command, taken apart. */
-export interface ParsedArguments {
-	/** Values by the name of the flag with its dashes, in the order typed; a switch has the value "". */
-	readonly flags: ReadonlyMap<string, readonly string[]>;
-	readonly operands: readonly string[];
-}
+import type { CommandDefinition, FlagDefinition, ParsedArguments } from "./command.ts";
 
 /** Flags that every command has. */
 export const commonFlags: readonly FlagDefinition[] = [

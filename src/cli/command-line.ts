@@ -6,7 +6,7 @@ import { ConfigError, exitStatusConfig, formatProblems } from "../config/problem
 import { processTerminal, type Terminal } from "../platform/console.ts";
 import type { Surroundings } from "../platform/environment.ts";
 import { parseArguments, usage } from "./arguments.ts";
-import type { CommandDefinition } from "./command.ts";
+import type { CommandContext, CommandDefinition } from "./command.ts";
 import { commands, findCommand } from "./commands.ts";
 
 /** Exit status of a wrong command line (sysexits.h, EX_USAGE). */
@@ -30,7 +30,7 @@ async function dispatch(surroundings: Surroundings, terminal: Terminal): Promise
 	if (command === undefined) throw unknownCommand(first ?? "");
 	const parsed = parseArguments(command, named ? rest : surroundings.arguments);
 	let chosen: CommandDefinition = command;
-	let context = { arguments: parsed, terminal, surroundings };
+	let context: CommandContext = { arguments: parsed, commands, terminal, surroundings };
 	if (parsed.flags.has("--help")) {
 		chosen = findCommand("help") ?? command;
 		context = { ...context, arguments: { flags: new Map(), operands: named ? [command.name] : [] } };

@@ -1,7 +1,6 @@
 import type { LoadedConfig } from "../config/load.ts";
 import type { Terminal } from "../platform/console.ts";
 import type { Surroundings } from "../platform/environment.ts";
-import type { ParsedArguments } from "./arguments.ts";
 
 /** One flag of a command. */
 export interface FlagDefinition {
@@ -17,9 +16,18 @@ export interface FlagDefinition {
 	readonly key?: readonly string[];
 }
 
+/** The arguments of a command, taken apart. */
+export interface ParsedArguments {
+	/** Values by the name of the flag with its dashes, in the order typed; a switch has the value "". */
+	readonly flags: ReadonlyMap<string, readonly string[]>;
+	readonly operands: readonly string[];
+}
+
 /** What a command is given. */
 export interface CommandContext {
 	readonly arguments: ParsedArguments;
+	/** Every command there is, for help. */
+	readonly commands: readonly CommandDefinition[];
 	readonly terminal: Terminal;
 	readonly surroundings: Surroundings;
 }

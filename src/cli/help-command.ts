@@ -1,15 +1,14 @@
 import { commonFlags, usage } from "./arguments.ts";
 import type { CommandContext, CommandDefinition, FlagDefinition } from "./command.ts";
-import { commands, findCommand } from "./commands.ts";
 
 /** Explains the agent, or one command. */
-export async function execute({ arguments: { operands }, terminal: { out } }: CommandContext): Promise<number> {
+export async function execute({ arguments: { operands }, commands, terminal: { out } }: CommandContext): Promise<number> {
 	const [name] = operands;
-	const command = name === undefined ? undefined : findCommand(name);
+	const command = commands.find((known) => known.name === name);
 	if (name !== undefined && command === undefined)
 		throw usage(`there is no command "${name}"; there are ${commands.map((known) => known.name).join(", ")}`);
 	const style = { colors: out.colors, width: Math.min(out.width, widthMax) };
-	out.write(command === undefined ? overview(style) : explain(command, style));
+	out.write(command === undefined ? overview(commands, style) : explain(command, style));
 	return 0;
 }
 
@@ -23,16 +22,17 @@ export interface HelpStyle {
 }
 
 /** The first page: what this is, the commands, and examples to begin with. */
-export function overview(style: HelpStyle): string {
+export function overview(commands: readonly CommandDefinition[], style: HelpStyle): string {
 	const { heading, wrap, bold } = tools(style);
 	const list = commands.map((command) => entry(command.name, command.summary, 11, style)).join("");
-	const flags = [...(findCommand("run")?.flags ?? []), ...commonFlags];
+	const run = commands.find((command) => command.name === "run");
+	const flags = [...(run?.flags ?? []), ...commonFlags];
 	return [
 		wrap(`${bold("tapio-agent")} turns what the kernel and the journal of this machine know into one ordered, accounted stream of events on NATS.`),
 		`${heading("Usage")}  tapio-agent [COMMAND] [FLAGS]\n`,
 		`${heading("Commands")}${list}`,
 		`${heading("Flags of run")}${flagList(flags, style)}`,
-		`${heading("Examples")}${examples(findCommand("run")?.examples ?? [], style)}`,
+		`${heading("Examples")}${examples(run?.examples ?? [], style)}`,
 		wrap("tapio-agent help COMMAND explains a command, with examples."),
 	].join("\n");
 }

@@ -4,7 +4,7 @@ import { formatWarnings } from "../config/problems.ts";
 import { readFileUpTo } from "../platform/environment.ts";
 import { usage } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
-import { configFlags } from "./commands.ts";
+import { configFlags } from "./config-flags.ts";
 
 /** The configuration that the flags, the variables and the files of this machine make; warnings go to the standard error. Throws ConfigError, or OperatingError "usage". */
 export async function loadConfig(context: CommandContext): Promise<LoadedConfig> {

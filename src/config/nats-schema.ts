@@ -51,11 +51,7 @@ const jetstream = v.pipe(
 	v.strictObject({
 		enabled: toggle("Publishes into JetStream with acknowledgements. Off: plain NATS, where nobody confirms that an event arrived.", true),
 		stream: v.optional(
-			v.pipe(
-				v.string(),
-				v.regex(/^[^\s.*>/\\\p{Cc}]{1,255}$/u, "must be a stream name: 1 to 255 characters, no blanks and none of . * > / \\"),
-				v.description("Name of the stream."),
-			),
+			v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,255}$/, "must be 1 to 255 letters, digits, _ and -"), v.description("Name of the stream.")),
 			"TAPIO",
 		),
 		manage: toggle("Creates the stream where it does not exist. An existing stream is never changed; what differs is named in health.", true),

@@ -41,6 +41,7 @@ export interface SourceEntry {
 	readonly value: SourceNode;
 }
 
+/** Anything that somebody wrote. */
 export type SourceNode = SourceScalar | SourceList | SourceSection;
 
 /** A section without keys. */
