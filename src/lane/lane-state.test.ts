@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { type AppendFile, type StateFiles, systemStateFiles } from "../platform/state-files.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { type LaneState, type LaneWorld, laneFileBytesMax, openLaneState } from "./lane-state.ts";
@@ -97,13 +97,8 @@ function worldOf(files: StateFiles): LaneWorld {
 	return { files, log: silentLog, randomId: () => `${++made}`.padStart(32, "0") };
 }
 
-function temporary(): Disposable & { readonly path: string } {
-	const path = mkdtempSync(join(tmpdir(), "tapio-lane-"));
-	return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
-
 test("openLaneState() begins fresh and keeps its id, its mark and its pending manifest on a real disk", () => {
-	using folder = temporary();
+	using folder = temporaryDirectory("lane");
 	const world = worldOf(systemStateFiles);
 	let id: string;
 	{
@@ -131,7 +126,7 @@ test("openLaneState() gives a lane a file name of one token", () => {
 });
 
 test("openLaneState() refuses what a newer agent wrote, and leaves it alone", () => {
-	using folder = temporary();
+	using folder = temporaryDirectory("lane");
 	const world = worldOf(systemStateFiles);
 	openLaneState(folder.path, "systemd", world)[Symbol.dispose]();
 	const path = join(folder.path, "lanes", "systemd.lane");

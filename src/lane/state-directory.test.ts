@@ -1,19 +1,14 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { OperatingError } from "../base/errors.ts";
 import { lockStateDirectory } from "./state-directory.ts";
-
-function temporary(): Disposable & { readonly path: string } {
-	const path = mkdtempSync(join(tmpdir(), "tapio-state-"));
-	return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
 
 const holder = { pid: process.pid, started: "2026-01-02T03:04:05Z", node: "node-7" };
 
 test("lockStateDirectory() makes the folder for the owner alone and names the holder to the second one", () => {
-	using folder = temporary();
+	using folder = temporaryDirectory("lane");
 	const path = join(folder.path, "a", "state");
 	using _lock = lockStateDirectory(path, holder);
 	expect(statSync(path).mode & 0o777).toBe(0o700);
@@ -31,7 +26,7 @@ test("lockStateDirectory() makes the folder for the owner alone and names the ho
 });
 
 test("lockStateDirectory() gives the folder up, and again harmlessly", () => {
-	using folder = temporary();
+	using folder = temporaryDirectory("lane");
 	const lock = lockStateDirectory(folder.path, holder);
 	lock[Symbol.dispose]();
 	lock[Symbol.dispose]();
@@ -39,7 +34,7 @@ test("lockStateDirectory() gives the folder up, and again harmlessly", () => {
 });
 
 test("lockStateDirectory() is not inherited by a child", async () => {
-	using folder = temporary();
+	using folder = temporaryDirectory("lane");
 	const lock = lockStateDirectory(folder.path, holder);
 	const child = Bun.spawn(["sleep", "60"]);
 	try {

@@ -4,7 +4,8 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
 import { createNatsSink } from "../../src/sinks/nats/sink.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
-import { NatsServer, natsServerMissing } from "../support/nats-server.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { lacking } from "../support/requires.ts";
 import { type BenchRow, processCpuSeconds } from "./row.ts";
 
 const batchBytes = 512 * 1024;
@@ -13,8 +14,7 @@ const batches = 1000;
 
 /** Batches of 512 KiB into a real JetStream with acknowledgements, one in flight: by the sink, by the sink with zstd, and by the library alone. */
 export async function bench(): Promise<BenchRow[]> {
-	const missing = natsServerMissing();
-	if (missing !== undefined) return [];
+	if (lacking("nats") !== undefined) return [];
 	const rows: BenchRow[] = [];
 	const text = batchText();
 	await using server = await NatsServer.start();

@@ -1,161 +1,128 @@
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { bytes } from "../../src/base/units.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { startProxy } from "../support/nats-proxy.ts";
-import { NatsServer, natsServerMissing, until } from "../support/nats-server.ts";
+import { NatsServer } from "../support/nats-server.ts";
 import { batchOf, eventsPerBatch, positionOf, readEvents, sinkOptions, startSink, upTo } from "../support/nats-sink.ts";
+import { testNeeding } from "../support/requires.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
-const nats = test.skipIf(natsServerMissing() !== undefined);
+const nats = (name: string, body: () => Promise<void>) => testNeeding("nats", name, body, limitMs);
 const limitMs = 60_000;
 
 async function expectExactlyOnce(server: NatsServer, batches: number): Promise<void> {
 	expect(readEvents(await server.read("TAPIO"))).toEqual({ sequences: upTo(batches * eventsPerBatch), faults: [] });
 }
 
-nats(
-	"Sink waits for a server that is not there, opens its circuit, and recovers",
-	async () => {
-		await using server = await NatsServer.start({ started: false });
-		await using test = startSink(sinkOptions(server.url, { maxReconnects: 3 }));
-		expect(test.sink.health().status).toBe("unknown");
-		const opened = test.open();
-		expect(await test.healthy((_, message) => message.includes("circuit open"))).toContain("connection refused");
-		expect(test.sink.health().status).toBe("degraded");
-		await server.start();
-		const lane = await opened;
-		expect(await lane.send(batchOf(1), test.abort.signal)).toEqual(positionOf(1));
-		expect(test.sink.health().status).toBe("healthy");
-	},
-	limitMs,
-);
+nats("Sink waits for a server that is not there, opens its circuit, and recovers", async () => {
+	await using server = await NatsServer.start({ started: false });
+	await using test = startSink(sinkOptions(server.url, { maxReconnects: 3 }));
+	expect(test.sink.health().status).toBe("unknown");
+	const opened = test.open();
+	expect(await test.healthy((_, message) => message.includes("circuit open"))).toContain("connection refused");
+	expect(test.sink.health().status).toBe("degraded");
+	await server.start();
+	const lane = await opened;
+	expect(await lane.send(batchOf(1), test.abort.signal)).toEqual(positionOf(1));
+	expect(test.sink.health().status).toBe("healthy");
+});
 
-nats(
-	"SinkLane.send() stores each batch once while the server is killed again and again",
-	async () => {
-		await using server = await NatsServer.start();
-		await using test = startSink(sinkOptions(server.url));
-		const lane = await test.open();
-		let done = false;
-		const flaps = (async () => {
-			for (let flap = 0; flap < 12; flap++) {
-				const before = test.sink.statistics().batches;
-				await until(
-					() => done || test.sink.statistics().batches > before + 5,
-					20_000,
-					() => `flap ${flap}: nothing moves`,
-				);
-				await server.kill();
-				await server.start();
-			}
-		})();
-		let number = 0;
-		const descriptors = () => readdirSync("/proc/self/fd").length;
-		const before = descriptors();
-		let running = true;
-		void flaps.then(() => {
-			running = false;
-		});
-		while (running) await lane.send(batchOf(++number, 2000), test.abort.signal);
-		done = true;
-		await flaps;
-		await expectExactlyOnce(server, number);
-		await until(
-			() => descriptors() <= before + 3,
-			5000,
-			() => `${descriptors()} descriptors, ${before} before`,
-		);
-		expect(test.sink.health().status).toBe("healthy");
-	},
-	limitMs,
-);
+nats("SinkLane.send() stores each batch once while the server is killed again and again", async () => {
+	await using server = await NatsServer.start();
+	await using test = startSink(sinkOptions(server.url));
+	const lane = await test.open();
+	let done = false;
+	const flaps = (async () => {
+		for (let flap = 0; flap < 12; flap++) {
+			const before = test.sink.statistics().batches;
+			await waitUntil(`batches move before flap ${flap}`, () => done || test.sink.statistics().batches > before + 5, 20_000);
+			await server.kill();
+			await server.start();
+		}
+	})();
+	let number = 0;
+	const descriptors = () => readdirSync("/proc/self/fd").length;
+	const before = descriptors();
+	let running = true;
+	void flaps.then(() => {
+		running = false;
+	});
+	while (running) await lane.send(batchOf(++number, 2000), test.abort.signal);
+	done = true;
+	await flaps;
+	await expectExactlyOnce(server, number);
+	await waitUntil("the descriptors are closed", () => descriptors() <= before + 3, 5000);
+	expect(test.sink.health().status).toBe("healthy");
+});
 
-nats(
-	"SinkLane.send() notices a stalled server by its pings alone, and goes on with a fresh connection",
-	async () => {
-		await using server = await NatsServer.start();
-		// The acknowledgement may take for ever: only the pings are left to notice.
-		await using test = startSink(sinkOptions(server.url, { timing: { acknowledgeMs: 600_000, pingMs: 100 } }));
-		const lane = await test.open();
-		await lane.send(batchOf(1), test.abort.signal);
-		server.signal("SIGSTOP");
-		const sent = lane.send(batchOf(2), test.abort.signal);
-		expect(await test.healthy((status) => status === "degraded")).toContain("stopped answering");
-		server.signal("SIGCONT");
-		expect(await sent).toEqual(positionOf(2));
-		await lane.send(batchOf(3), test.abort.signal);
-		await expectExactlyOnce(server, 3);
-	},
-	limitMs,
-);
+nats("SinkLane.send() notices a stalled server by its pings alone, and goes on with a fresh connection", async () => {
+	await using server = await NatsServer.start();
+	// The acknowledgement may take for ever: only the pings are left to notice.
+	await using test = startSink(sinkOptions(server.url, { timing: { acknowledgeMs: 600_000, pingMs: 100 } }));
+	const lane = await test.open();
+	await lane.send(batchOf(1), test.abort.signal);
+	server.signal("SIGSTOP");
+	const sent = lane.send(batchOf(2), test.abort.signal);
+	expect(await test.healthy((status) => status === "degraded")).toContain("stopped answering");
+	server.signal("SIGCONT");
+	expect(await sent).toEqual(positionOf(2));
+	await lane.send(batchOf(3), test.abort.signal);
+	await expectExactlyOnce(server, 3);
+});
 
-nats(
-	"SinkLane.send() drops what a stalled server has not read: nothing late arrives",
-	async () => {
-		await using server = await NatsServer.start({ maxPayload: 8 * 1024 * 1024 });
-		await using test = startSink(sinkOptions(server.url, { batchBytes: bytes(8 * 1024 * 1024), timing: { acknowledgeMs: 400 } }));
-		const lane = await test.open();
-		await lane.send(batchOf(1), test.abort.signal);
-		server.signal("SIGSTOP");
-		// More than the buffers of both sockets take.
-		const sent = lane.send(batchOf(2, 7 * 1024 * 1024), test.abort.signal);
-		await test.healthy((status) => status === "degraded");
-		server.signal("SIGCONT");
-		expect(await sent).toEqual(positionOf(2));
-		await lane.send(batchOf(3), test.abort.signal);
-		await expectExactlyOnce(server, 3);
-	},
-	limitMs,
-);
+nats("SinkLane.send() drops what a stalled server has not read: nothing late arrives", async () => {
+	await using server = await NatsServer.start({ maxPayload: 8 * 1024 * 1024 });
+	await using test = startSink(sinkOptions(server.url, { batchBytes: bytes(8 * 1024 * 1024), timing: { acknowledgeMs: 400 } }));
+	const lane = await test.open();
+	await lane.send(batchOf(1), test.abort.signal);
+	server.signal("SIGSTOP");
+	// More than the buffers of both sockets take.
+	const sent = lane.send(batchOf(2, 7 * 1024 * 1024), test.abort.signal);
+	await test.healthy((status) => status === "degraded");
+	server.signal("SIGCONT");
+	expect(await sent).toEqual(positionOf(2));
+	await lane.send(batchOf(3), test.abort.signal);
+	await expectExactlyOnce(server, 3);
+});
 
-nats(
-	"Sink moves on when its server asks its clients to leave",
-	async () => {
-		await using server = await NatsServer.start({ config: 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"' });
-		await using test = startSink(sinkOptions(server.url));
-		const lane = await test.open();
-		await lane.send(batchOf(1), test.abort.signal);
-		server.signal("SIGUSR2");
-		await test.healthy((status) => status === "degraded");
-		expect(test.log.some(({ fields }) => fields["code"] === "nats_lame_duck")).toBe(true);
-		await server.kill();
-		await server.start();
-		expect(await lane.send(batchOf(2), test.abort.signal)).toEqual(positionOf(2));
-		await expectExactlyOnce(server, 2);
-	},
-	limitMs,
-);
+nats("Sink moves on when its server asks its clients to leave", async () => {
+	await using server = await NatsServer.start({ config: 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"' });
+	await using test = startSink(sinkOptions(server.url));
+	const lane = await test.open();
+	await lane.send(batchOf(1), test.abort.signal);
+	server.signal("SIGUSR2");
+	await test.healthy((status) => status === "degraded");
+	expect(test.log.some(({ fields }) => fields["code"] === "nats_lame_duck")).toBe(true);
+	await server.kill();
+	await server.start();
+	expect(await lane.send(batchOf(2), test.abort.signal)).toEqual(positionOf(2));
+	await expectExactlyOnce(server, 2);
+});
 
-nats(
-	"Sink is told why it lost its login, and comes back when it is given one again",
-	async () => {
-		const users = (password: string) => `authorization { users = [{ user: agent, password: "${password}" }, { user: admin, password: admin }] }`;
-		await using server = await NatsServer.start({ config: users("one") });
-		await using test = startSink(sinkOptions(server.url, { authentication: { kind: "password", username: "agent", password: "one" } }));
-		const lane = await test.open();
-		await lane.send(batchOf(1), test.abort.signal);
-		server.reload(users("two"));
-		expect(await test.healthy((status) => status === "unhealthy")).toContain("Authorization Violation");
-		const waiting = lane.send(batchOf(2), test.abort.signal);
-		server.reload(users("one"));
-		expect(await waiting).toEqual(positionOf(2));
-		expect(readEvents(await server.read("TAPIO", { user: "admin", pass: "admin" }))).toEqual({ sequences: upTo(10), faults: [] });
-	},
-	limitMs,
-);
+nats("Sink is told why it lost its login, and comes back when it is given one again", async () => {
+	const users = (password: string) => `authorization { users = [{ user: agent, password: "${password}" }, { user: admin, password: admin }] }`;
+	await using server = await NatsServer.start({ config: users("one") });
+	await using test = startSink(sinkOptions(server.url, { authentication: { kind: "password", username: "agent", password: "one" } }));
+	const lane = await test.open();
+	await lane.send(batchOf(1), test.abort.signal);
+	server.reload(users("two"));
+	expect(await test.healthy((status) => status === "unhealthy")).toContain("Authorization Violation");
+	const waiting = lane.send(batchOf(2), test.abort.signal);
+	server.reload(users("one"));
+	expect(await waiting).toEqual(positionOf(2));
+	expect(readEvents(await server.read("TAPIO", { user: "admin", pass: "admin" }))).toEqual({ sequences: upTo(10), faults: [] });
+});
 
-nats(
-	"Sink tries its servers in turn",
-	async () => {
-		await using dead = await NatsServer.start({ started: false });
-		await using server = await NatsServer.start();
-		await using test = startSink(sinkOptions(server.url, { urls: [dead.url, server.url] }));
-		const lane = await test.open();
-		expect(await lane.send(batchOf(1), test.abort.signal)).toEqual(positionOf(1));
-		expect(test.sink.statistics().errors).toBe(0);
-	},
-	limitMs,
-);
+nats("Sink tries its servers in turn", async () => {
+	await using dead = await NatsServer.start({ started: false });
+	await using server = await NatsServer.start();
+	await using test = startSink(sinkOptions(server.url, { urls: [dead.url, server.url] }));
+	const lane = await test.open();
+	expect(await lane.send(batchOf(1), test.abort.signal)).toEqual(positionOf(1));
+	expect(test.sink.statistics().errors).toBe(0);
+});
 
 /** A small generator: the same seed gives the same faults. */
 function seeded(seed: number): () => number {
@@ -167,49 +134,45 @@ function seeded(seed: number): () => number {
 }
 
 for (const seed of [1, 2, 3]) {
-	nats(
-		`SinkLane stores each batch once and in order through random faults, seed ${seed}`,
-		async () => {
-			const random = seeded(seed);
-			await using server = await NatsServer.start();
-			using proxy = await startProxy(() => server.port);
-			// A duplicate window of 100 ms, made by somebody else: nothing may lean on it.
-			await using client = await server.client();
-			await (await jetstreamManager(client)).streams.add({ name: "TAPIO", subjects: ["tapio.events.>"], duplicate_window: 100_000_000 });
-			await client.close();
-			await using test = startSink(sinkOptions(proxy.url, { timing: { acknowledgeMs: 150, requestMs: 200, connectMs: 200, pingMs: 100 } }));
-			const lane = await test.open();
-			let number = 0;
-			let running = true;
-			const faults = (async () => {
-				for (let fault = 0; fault < 15; fault++) {
-					await Bun.sleep(random() * 40);
-					const kind = Math.floor(random() * 6);
-					if (kind === 0) proxy.set("mute");
-					else if (kind === 1) proxy.set("hold");
-					else if (kind === 2) proxy.cut();
-					else if (kind === 3) proxy.release();
-					else if (kind === 4) {
-						server.signal("SIGSTOP");
-						await Bun.sleep(random() * 300);
-						server.signal("SIGCONT");
-					} else {
-						await server.kill();
-						await server.start();
-					}
-					await Bun.sleep(random() * 250);
-					proxy.set("pass");
+	nats(`SinkLane stores each batch once and in order through random faults, seed ${seed}`, async () => {
+		const random = seeded(seed);
+		await using server = await NatsServer.start();
+		using proxy = await startProxy(() => server.port);
+		// A duplicate window of 100 ms, made by somebody else: nothing may lean on it.
+		await using client = await server.client();
+		await (await jetstreamManager(client)).streams.add({ name: "TAPIO", subjects: ["tapio.events.>"], duplicate_window: 100_000_000 });
+		await client.close();
+		await using test = startSink(sinkOptions(proxy.url, { timing: { acknowledgeMs: 150, requestMs: 200, connectMs: 200, pingMs: 100 } }));
+		const lane = await test.open();
+		let number = 0;
+		let running = true;
+		const faults = (async () => {
+			for (let fault = 0; fault < 15; fault++) {
+				await systemClock.sleep(random() * 40);
+				const kind = Math.floor(random() * 6);
+				if (kind === 0) proxy.set("mute");
+				else if (kind === 1) proxy.set("hold");
+				else if (kind === 2) proxy.cut();
+				else if (kind === 3) proxy.release();
+				else if (kind === 4) {
+					server.signal("SIGSTOP");
+					await systemClock.sleep(random() * 300);
+					server.signal("SIGCONT");
+				} else {
+					await server.kill();
+					await server.start();
 				}
-				proxy.release();
-				running = false;
-			})();
-			while (running) expect((await lane.send(batchOf(++number, Math.floor(random() * 5000)), test.abort.signal)).batch).toBe(number);
-			await faults;
+				await systemClock.sleep(random() * 250);
+				proxy.set("pass");
+			}
 			proxy.release();
-			expect(await lane.send(batchOf(++number), test.abort.signal)).toEqual(positionOf(number));
-			await expectExactlyOnce(server, number);
-			expect(number).toBeGreaterThan(15);
-		},
-		limitMs,
-	);
+			running = false;
+		})();
+		while (running) expect((await lane.send(batchOf(++number, Math.floor(random() * 5000)), test.abort.signal)).batch).toBe(number);
+		await faults;
+		proxy.release();
+		expect(await lane.send(batchOf(++number), test.abort.signal)).toEqual(positionOf(number));
+		await expectExactlyOnce(server, number);
+		expect(number).toBeGreaterThan(15);
+	});
 }

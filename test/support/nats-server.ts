@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** How a server for a test differs from a plain one with JetStream on a free loopback port. */
 export interface NatsServerOptions {
@@ -26,30 +27,25 @@ export interface ReadMessage {
 
 const startMs = 10_000;
 
-/** Why tests of NATS cannot run here, or undefined. With CI=true that is a failure, not a skip. */
-export function natsServerMissing(): string | undefined {
-	const missing = Bun.which("nats-server") === null ? "nats-server is not installed" : undefined;
-	if (missing !== undefined && process.env["CI"] === "true") throw new Error(missing);
-	return missing;
-}
-
 /** A real nats-server of one test: its own folder, its own port, gone with the test. */
 export class NatsServer implements AsyncDisposable {
 	readonly directory: string;
+	readonly #folder: TemporaryDirectory;
 	readonly #options: NatsServerOptions;
 	#port = 0;
 	#process: Bun.Subprocess | undefined;
 	#config: string | undefined;
 
-	private constructor(directory: string, options: NatsServerOptions) {
-		this.directory = directory;
+	private constructor(options: NatsServerOptions) {
+		this.#folder = temporaryDirectory("nats");
+		this.directory = this.#folder.path;
 		this.#options = options;
 		this.#config = options.config;
 	}
 
 	/** Starts a server. Rejects with its log where it does not come up. */
 	static async start(options: NatsServerOptions = {}): Promise<NatsServer> {
-		const server = new NatsServer(mkdtempSync(join(tmpdir(), "tapio-nats-")), options);
+		const server = new NatsServer(options);
 		await server.start();
 		if (options.started === false) await server.kill();
 		return server;
@@ -79,11 +75,11 @@ export class NatsServer implements AsyncDisposable {
 		this.#write();
 		this.#process = Bun.spawn(["nats-server", "-c", join(this.directory, "nats.conf")], { stdout: "ignore", stderr: "ignore" });
 		const ports = join(this.directory, `nats-server_${this.#process.pid}.ports`);
-		await until(
-			() => existsSync(ports) && readFileSync(ports, "utf8").trim().endsWith("}"),
-			startMs,
-			() => `nats-server did not start:\n${this.log}`,
-		);
+		try {
+			await waitUntil("nats-server names its port", () => existsSync(ports) && readFileSync(ports, "utf8").trim().endsWith("}"), startMs);
+		} catch (cause) {
+			throw new Error(`nats-server did not start:\n${this.log}`, { cause });
+		}
 		const written: unknown = JSON.parse(readFileSync(ports, "utf8"));
 		const nats: unknown = typeof written === "object" && written !== null && "nats" in written ? written.nats : undefined;
 		const first: unknown = Array.isArray(nats) ? nats[0] : undefined;
@@ -136,7 +132,7 @@ export class NatsServer implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.kill();
-		rmSync(this.directory, { recursive: true, force: true });
+		this.#folder[Symbol.dispose]();
 	}
 
 	#write(maxPayload = this.#options.maxPayload): void {
@@ -149,14 +145,5 @@ export class NatsServer implements AsyncDisposable {
 		if (this.#options.jetstream !== false) lines.push(`jetstream { store_dir: "${join(this.directory, "js")}", max_file: 4GB }`);
 		lines.push(this.#config ?? "");
 		writeFileSync(join(this.directory, "nats.conf"), lines.join("\n"));
-	}
-}
-
-/** Waits until `check` is true, looking every few milliseconds; rejects with `explain` after `limitMs`. */
-export async function until(check: () => boolean | Promise<boolean>, limitMs: number, explain: () => string): Promise<void> {
-	const end = performance.now() + limitMs;
-	while (!(await check())) {
-		if (performance.now() > end) throw new Error(explain());
-		await Bun.sleep(5);
 	}
 }

@@ -5,7 +5,8 @@ import type { NatsSinkOptions, NatsStreamOptions } from "../../src/sinks/nats/op
 import { createNatsSink } from "../../src/sinks/nats/sink.ts";
 import type { Batch, LaneIdentity, LaneStart, Sink, SinkLane } from "../../src/sinks/sink.ts";
 import { createLog, type LogEntry } from "../../src/telemetry/log.ts";
-import { type ReadMessage, until } from "./nats-server.ts";
+import type { ReadMessage } from "./nats-server.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** What tests of the sink set: everything else is as in production, with short waits. */
 export type SinkOverrides = Partial<Omit<NatsSinkOptions, "jetstream">> & { readonly jetstream?: Partial<NatsStreamOptions> };
@@ -68,11 +69,11 @@ export function startSink(options: NatsSinkOptions): TestSink {
 		},
 		async healthy(check) {
 			const now = () => sink.health();
-			await until(
-				() => check(now().status, now().message),
-				15_000,
-				() => `health stays ${JSON.stringify(now())}`,
-			);
+			try {
+				await waitUntil("health says so", () => check(now().status, now().message), 15_000);
+			} catch (cause) {
+				throw new Error(`Health stays ${JSON.stringify(now())}`, { cause });
+			}
 			return now().message;
 		},
 		async [Symbol.asyncDispose]() {

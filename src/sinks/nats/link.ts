@@ -1,9 +1,9 @@
+import { backoffMs } from "../../base/backoff.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { ReadText } from "./authentication.ts";
-import { backoffMs } from "./backoff.ts";
 import { NatsConnection } from "./connection.ts";
 import { needsPerson, operatingError } from "./failure.ts";
 import { type NatsSinkOptions, type NatsTiming, natsTiming } from "./options.ts";

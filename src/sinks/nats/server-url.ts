@@ -1,4 +1,5 @@
 import { OperatingError } from "../../base/errors.ts";
+import { maskUrl } from "../../base/mask.ts";
 
 /** One server, taken apart: nothing but `shown` may reach a log or a message. */
 export interface ServerUrl {
@@ -17,7 +18,7 @@ const defaultPort = "4222";
 
 /** Takes a server's URL apart. Throws OperatingError "nats_url", whose message shows no credentials. */
 export function parseServerUrl(text: string): ServerUrl {
-	const match = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(?:([^@/]*(?:@(?=[^/]*@)[^@/]*)*)@)?([^@/?#]+)\/?$/i.exec(text.trim());
+	const match = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(?:(.*)@)?([^@/?#]+)\/?$/i.exec(text.trim());
 	const scheme = (match?.[1] ?? "nats").toLowerCase();
 	const host = match?.[3];
 	const hint = "write nats://host:4222 or tls://host:4222";
@@ -31,11 +32,6 @@ export function parseServerUrl(text: string): ServerUrl {
 	const address = `${parts[1]}:${port}`;
 	const [user, password] = credentials(match[2]);
 	return { address, tls: scheme === "tls", user, password, shown: `${scheme}://${user === undefined ? "" : "***@"}${address}` };
-}
-
-/** Masks whatever stands between `://` and the last `@`, in any text. */
-export function maskUrl(text: string): string {
-	return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/gi, "$1***@").replace(/^[^\s/]*@/, "***@");
 }
 
 function credentials(text: string | undefined): [user: string | undefined, password: string | undefined] {

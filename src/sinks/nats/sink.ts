@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { randomFraction } from "../../platform/random.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { LaneIdentity, Sink } from "../sink.ts";
@@ -30,7 +31,7 @@ export const lanesMax = 4096;
 export function createNatsSink(options: NatsSinkOptions, dependencies: NatsSinkDependencies): Sink {
 	assert(options.workers >= 1 && options.workers <= 64, "Workers are 1 to 64");
 	assert(options.maxReconnects >= 1, "The circuit opens after at least one failure");
-	const { clock, log, random = Math.random, read = (path) => Bun.file(path).text() } = dependencies;
+	const { clock, log, random = randomFraction, read = (path) => Bun.file(path).text() } = dependencies;
 	laneSubject(options.subject, { cluster: options.cluster, node: options.node, collector: "any" });
 	const counters: LaneCounters = { batches: 0, events: 0, bytes: 0, errors: 0, retries: 0 };
 	const link = new Link(options, { clock, log, random, read });
