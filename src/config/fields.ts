@@ -27,6 +27,24 @@ export function nonEmptyText(documentation: string, fallback: string) {
 	return v.optional(v.pipe(v.string(), v.nonEmpty("must not be empty"), v.description(documentation)), fallback);
 }
 
+/** Longest name of a node or cluster, as of a DNS name. */
+const nameLengthMax = 253;
+
+/** A key that holds a name, of which subjects and sources are made. `situation` says what an empty one stands for. */
+export function name(documentation: string, fallback: string, situation?: string) {
+	const notes: FieldNotes = situation === undefined ? {} : { situation };
+	const schema = v.pipe(v.string(), v.maxLength(nameLengthMax, `must be at most ${nameLengthMax} characters`));
+	return v.optional(
+		v.pipe(
+			schema,
+			v.check((value) => situation !== undefined || value.trim() !== "", "must not be empty"),
+			v.metadata({ ...notes }),
+			v.description(documentation),
+		),
+		fallback,
+	);
+}
+
 /** A key that holds text which is never shown. */
 export function secret(documentation: string) {
 	return v.optional(v.pipe(v.string(), v.metadata({ secret: true } satisfies FieldNotes), v.description(documentation)), "");

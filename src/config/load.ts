@@ -9,7 +9,7 @@ import { ConfigError, type Problem } from "./problems.ts";
 import { profileSource } from "./profiles.ts";
 import { type ReadFile, readConfigFile } from "./read-file.ts";
 import { type Resolved, resolveSource } from "./resolve.ts";
-import { type AgentConfig, agentSchema, type CollectorConfig, type CollectorSection } from "./schema.ts";
+import { type AgentConfig, agentSchema, type CollectorConfig, type CollectorSection, profileNames } from "./schema.ts";
 import { emptySection, entryAt, type Origin, overlay, type SourceSection, sectionAt } from "./source-tree.ts";
 
 /** Read before the user's file, where it exists. */
@@ -112,7 +112,7 @@ function profileOf(root: SourceSection, variables: Variables): string {
 	const profile = entryAt(root, ["orchestrator", "profile"]);
 	if (profile === undefined) return "medium";
 	const only: SourceSection = { kind: "section", origin: root.origin, entries: new Map([["profile", profile]]) };
-	const { value }: Resolved = resolveSource(only, v.strictObject({ profile: v.optional(v.picklist(["low", "medium", "high"])) }), variables);
+	const { value }: Resolved = resolveSource(only, v.strictObject({ profile: v.optional(v.picklist(profileNames)) }), variables);
 	return v.is(v.object({ profile: v.string() }), value) ? value.profile : "medium";
 }
 

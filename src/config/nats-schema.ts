@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { choice, duration, type FieldNotes, nonEmptyText, secret, situationalToggle, size, text, toggle, whole } from "./fields.ts";
+import { choice, duration, type FieldNotes, secret, situationalToggle, size, text, toggle, whole } from "./fields.ts";
 
 /** Placeholders that `nats.subject` may hold. */
 export const subjectPlaceholders = ["{cluster}", "{node}", "{collector}"] as const;
@@ -150,6 +150,3 @@ export const spoolSchema = v.pipe(
 	}),
 	v.description("The buffer on disk."),
 );
-
-/** The cluster's name in subjects and in the source of events. */
-export const clusterField = nonEmptyText("Name of the cluster, in the source of every event and where the subject says {cluster}.", "default");

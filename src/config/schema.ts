@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { logLevels } from "../telemetry/log.ts";
-import { choice, duration, type FieldNotes, nonEmptyText, situationalToggle, whole } from "./fields.ts";
-import { batchSchema, clusterField, natsSchema, spoolSchema } from "./nats-schema.ts";
+import { choice, duration, name, nonEmptyText, situationalToggle, whole } from "./fields.ts";
+import { batchSchema, natsSchema, spoolSchema } from "./nats-schema.ts";
 
 /** Names of collectors that a configuration may hold, in this build or in another one. */
 export const knownCollectorNames = [
@@ -38,15 +38,8 @@ const limits = v.pipe(
 /** `orchestrator`: the agent as a whole. */
 export const orchestratorSchema = v.pipe(
 	v.strictObject({
-		cluster: clusterField,
-		node: v.optional(
-			v.pipe(
-				v.string(),
-				v.metadata({ situation: "the host name" } satisfies FieldNotes),
-				v.description("Name of this node, in the subject and source of every event."),
-			),
-			"",
-		),
+		cluster: name("Name of the cluster, in the source of every event and where the subject says {cluster}.", "default"),
+		node: name("Name of this node, in the subject and source of every event.", "", "the host name"),
 		workers: whole(
 			"Batches that await their acknowledgement at once over all sources, one per source. More helps where NATS is far away, not where CPU is short.",
 			4,
