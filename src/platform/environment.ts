@@ -30,7 +30,7 @@ export function currentSurroundings(): Surroundings {
 
 /**
  * Reads a file up to `bytesMax` + 1 bytes, so that a larger one shows. Undefined where there is no such file. Throws OperatingError: "file_directory",
- * "file_permission", "file_kind" for devices and pipes, "file_read" for the rest.
+ * "file_permission", "file_kind" for sockets and disks, "file_read" for the rest.
  */
 export function readFileUpTo(path: string, bytesMax: number): Uint8Array | undefined {
 	let descriptor: number;
