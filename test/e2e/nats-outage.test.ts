@@ -1,12 +1,14 @@
 import { expect } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { bytes } from "../../src/base/units.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { startProxy } from "../support/nats-proxy.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { batchOf, eventsPerBatch, positionOf, readEvents, sinkOptions, startSink, upTo } from "../support/nats-sink.ts";
 import { testNeeding } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const nats = (name: string, body: () => Promise<void>) => testNeeding("nats", name, body, limitMs);
@@ -72,20 +74,39 @@ nats("SinkLane.send() notices a stalled server by its pings alone, and goes on w
 	await expectExactlyOnce(server, 3);
 });
 
-nats("SinkLane.send() drops what a stalled server has not read: nothing late arrives", async () => {
-	await using server = await NatsServer.start({ maxPayload: 8 * 1024 * 1024 });
-	await using test = startSink(sinkOptions(server.url, { batchBytes: bytes(8 * 1024 * 1024), timing: { acknowledgeMs: 400 } }));
-	const lane = await test.open();
-	await lane.send(batchOf(1), test.abort.signal);
-	server.signal("SIGSTOP");
-	// More than the buffers of both sockets take.
-	const sent = lane.send(batchOf(2, 7 * 1024 * 1024), test.abort.signal);
-	await test.healthy((status) => status === "degraded");
-	server.signal("SIGCONT");
-	expect(await sent).toEqual(positionOf(2));
-	await lane.send(batchOf(3), test.abort.signal);
-	await expectExactlyOnce(server, 3);
-});
+/** Bytes in sockets of this machine that are still to go to `port`, by those that nobody holds any more as well. */
+function bytesOnTheirWay(port: number): number {
+	let sum = 0;
+	for (const line of readFileSync("/proc/net/tcp", "utf8").split("\n").slice(1)) {
+		const [, , remote = "", , queues = ""] = line.trim().split(/\s+/);
+		if (Number.parseInt(remote.split(":")[1] ?? "", 16) === port) sum += Number.parseInt(queues.split(":")[0] ?? "", 16);
+	}
+	return sum;
+}
+
+for (const kind of ["plain", "TLS"] as const) {
+	nats(`SinkLane.send() drops what a stalled server has not read, so that nothing late arrives (${kind})`, async () => {
+		using folder = temporaryDirectory("tls");
+		const pem = makeCertificates(folder.path);
+		const config = kind === "TLS" ? `tls { cert_file: "${pem.serverCert}", key_file: "${pem.serverKey}" }` : "";
+		await using server = await NatsServer.start({ maxPayload: 32 * 1024 * 1024, config });
+		const tls = kind === "TLS" ? { tls: { ca: pem.ca } } : {};
+		await using test = startSink(sinkOptions(server.url, { ...tls, batchBytes: bytes(32 * 1024 * 1024), timing: { acknowledgeMs: 800 } }));
+		const lane = await test.open();
+		await lane.send(batchOf(1), test.abort.signal);
+		server.signal("SIGSTOP");
+		// More than the buffers of both sockets take.
+		const sent = lane.send(batchOf(2, 20 * 1024 * 1024), test.abort.signal);
+		await waitUntil("the socket is full", () => bytesOnTheirWay(server.port) > 500_000);
+		await test.healthy((status) => status === "degraded");
+		expect(bytesOnTheirWay(server.port)).toBeLessThan(1000);
+		server.signal("SIGCONT");
+		expect(await sent).toEqual(positionOf(2));
+		await lane.send(batchOf(3), test.abort.signal);
+		const client = kind === "TLS" ? { tls: { caFile: pem.ca } } : {};
+		expect(readEvents(await server.read("TAPIO", client))).toEqual({ sequences: upTo(3 * eventsPerBatch), faults: [] });
+	});
+}
 
 nats("Sink moves on when its server asks its clients to leave", async () => {
 	await using server = await NatsServer.start({ config: 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"' });

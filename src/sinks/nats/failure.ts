@@ -63,7 +63,7 @@ export function explainConnectFailure(error: unknown, server: ServerUrl, transpo
 			return wrap(
 				"nats_timeout",
 				"the connection stands, and no greeting came",
-				"the server is stalled, or expects TLS first (nats.tls.handshake_first), or a client certificate, which shows only as silence",
+				"the server is stalled, or waits for TLS before it says anything (handshake_first), or is no NATS server",
 			);
 		default:
 			return explainDial(cause, code, wrap);

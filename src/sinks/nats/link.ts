@@ -7,7 +7,7 @@ import type { ReadText } from "./authentication.ts";
 import { NatsConnection } from "./connection.ts";
 import { needsPerson, operatingError } from "./failure.ts";
 import { type NatsSinkOptions, type NatsTiming, natsTiming } from "./options.ts";
-import { parseServerUrl, type ServerUrl } from "./server-url.ts";
+import { parseServerUrl, type ServerUrl, splitUrls } from "./server-url.ts";
 import { ensureStream } from "./stream.ts";
 
 /** What the link needs of the world. */
@@ -55,7 +55,7 @@ export class Link {
 		this.timing = { ...natsTiming, ...options.timing };
 		this.#options = options;
 		this.#world = world;
-		this.#servers = options.urls.map(parseServerUrl);
+		this.#servers = options.urls.flatMap(splitUrls).map(parseServerUrl);
 		if (this.#servers.length === 0) throw new OperatingError("nats_url", "No NATS server is named", { hint: "set nats.url" });
 	}
 

@@ -41,7 +41,7 @@ export interface NatsStreamOptions {
 
 /** Everything the NATS sink is told. */
 export interface NatsSinkOptions {
-	/** `nats://` or `tls://`, host, port, and credentials where there are any. All are tried in turn, one after the other. */
+	/** `nats://` or `tls://`, host, port, and credentials where there are any; an element may be a list with commas. They are tried in turn. */
 	readonly urls: readonly string[];
 	/** Who this agent is, for its name on the server and for its inbox. */
 	readonly cluster: string;

@@ -24,7 +24,7 @@ const storeCode = {
 const decoder = new TextDecoder();
 
 /** Reads the answer to a batch. What is no answer of a stream is a refusal. */
-export function readReply(message: Msg, stream: string): Reply {
+export function readReply(message: Pick<Msg, "data" | "headers">, stream: string): Reply {
 	if (message.data.length === 0 && message.headers?.code === 503) {
 		return refused("nats_no_stream", "No stream took the batch", "the stream was deleted, or its leader is being elected");
 	}

@@ -34,6 +34,11 @@ export function parseServerUrl(text: string): ServerUrl {
 	return { address, tls: scheme === "tls", user, password, shown: `${scheme}://${user === undefined ? "" : "***@"}${address}` };
 }
 
+/** The URLs of a list with commas between. A comma inside a password is none of them, for behind the others a scheme follows. */
+export function splitUrls(list: string): string[] {
+	return list.split(/,\s*(?=[a-z][a-z0-9+.-]*:\/\/)/i);
+}
+
 function credentials(text: string | undefined): [user: string | undefined, password: string | undefined] {
 	if (text === undefined || text === "") return [undefined, undefined];
 	const colon = text.indexOf(":");
