@@ -1,3 +1,4 @@
+import { unreachable } from "../base/assert.ts";
 import type { LogEntry } from "../telemetry/log.ts";
 import type { DataReport, DataWorkerOptions, FromDataWorker, ToDataWorker } from "./messages.ts";
 import type { Positions } from "./supervisor.ts";
@@ -15,7 +16,7 @@ export class DataClient {
 	readonly #worker: Worker;
 	readonly #events: DataClientEvents;
 	readonly #settling = new Map<string, (positions: Positions) => void>();
-	#reporting: ((report: DataReport) => void)[] = [];
+	readonly #reporting: ((report: DataReport) => void)[] = [];
 	#stopped: ((report: DataReport) => void) | undefined;
 	#started: (() => void) | undefined;
 
@@ -66,25 +67,29 @@ export class DataClient {
 	#take(message: FromDataWorker): void {
 		switch (message.type) {
 			case "started":
-				return this.#started?.();
+				this.#started?.();
+				break;
 			case "laneOpen":
-				return this.#events.onLaneOpen(message.collector, message.position);
+				this.#events.onLaneOpen(message.collector, message.position);
+				break;
 			case "settled":
 				this.#settling.get(message.ring)?.(message.positions);
 				this.#settling.delete(message.ring);
-				return;
-			case "report": {
-				const waiting = this.#reporting;
-				this.#reporting = [];
-				for (const resolve of waiting) resolve(message.report);
-				return;
-			}
+				break;
+			case "report":
+				for (const resolve of this.#reporting.splice(0)) resolve(message.report);
+				break;
 			case "log":
-				return this.#events.onLog(message.entry);
+				this.#events.onLog(message.entry);
+				break;
 			case "failed":
-				return this.#events.onFailed(message.message);
+				this.#events.onFailed(message.message);
+				break;
 			case "stopped":
 				this.#stopped?.(message.report);
+				break;
+			default:
+				unreachable(message);
 		}
 	}
 }

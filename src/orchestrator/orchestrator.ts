@@ -1,4 +1,5 @@
 import { describeError, OperatingError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
 import { collectorDefinition, collectorDefinitions } from "../collectors/registry.ts";
 import { ringQuotas } from "../config/quotas.ts";
 import { type AgentConfig, getCollectorConfig, isCollectorEnabled } from "../config/schema.ts";
@@ -122,7 +123,7 @@ export class Orchestrator {
 
 	#room(name: string, host: "child" | "worker" | "io", collectors: readonly string[], quotas: ReadonlyMap<string, number>): Room {
 		const { clock, random, log } = this.#options;
-		const plan = planRing(collectors.map((collector) => quotas.get(collector) ?? 0));
+		const plan = planRing(collectors.map((collector) => ringQuota(collector, quotas.get(collector) ?? 0)));
 		const memory = host === "child" ? createFileRing(name, plan) : createSharedRing(plan);
 		const handle: RingHandle = { name, memory, collectors };
 		const supervisor = new Supervisor({
@@ -187,6 +188,16 @@ export class Orchestrator {
 /** The state of the agent as a whole. */
 export function overallHealth(report: OrchestratorReport): Health["status"] {
 	return worstStatus(Object.values(report.health).map(({ status }) => status));
+}
+
+/**
+ * Bytes that a replayable source may have waiting. It loses nothing by waiting itself, and a ring that stays in the processor's cache costs it and the
+ * reader 5 % less CPU than one of 16 MiB.
+ */
+const replayableQuotaMax = 2 * MiB;
+
+function ringQuota(collector: string, quota: number): number {
+	return collectorDefinition(collector).delivery === "replayable" ? Math.min(quota, replayableQuotaMax) : quota;
 }
 
 /** The header of a ring alone, for control word and heartbeat. */

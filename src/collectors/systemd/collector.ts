@@ -85,7 +85,7 @@ export class JournalCollector implements Collector {
 		}
 		const start = parseStart(this.#config.start);
 		assert(start !== undefined, "The schema checked where to start");
-		const encoder = new EntryEncoder(recordBytesMax);
+		const encoder = new EntryEncoder(Math.min(recordBytesMax, context.writer.lengthMax));
 		const journal = new Journal(this.#config.path);
 		const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
 		const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.cursorText() : "");

@@ -2,9 +2,17 @@ import type { Journal } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 
 /** Fields remembered at once. A journal file's repeated values number some hundreds within one mapped window. */
-const slotsMax = 8192;
+const slotsMax = 4096;
+/** Words of a slot: the key, and what follows. */
+const slotWords = 8;
+const slotLength = 1;
+const slotSource = 2;
+const slotFragment = 3;
+const slotFragmentLength = 4;
+const slotName = 5;
+const slotSeen = 6;
 /** Bytes of remembered fields and fragments. Beyond it the cache starts afresh. */
-const arenaBytes = 1 << 20;
+const arenaBytes = 1 << 19;
 /** Longer fields are not worth remembering: they rarely repeat. */
 const fieldBytesMax = 1024;
 
@@ -16,42 +24,38 @@ const fieldBytesMax = 1024;
 export class FragmentCache {
 	/** Sources and fragments. */
 	readonly arena = Memory.allocate(arenaBytes);
-	readonly #keys = new Uint32Array(slotsMax);
-	readonly #seenOnce = new Uint32Array(slotsMax);
-	readonly #lengths = new Int32Array(slotsMax);
-	readonly #sources = new Int32Array(slotsMax);
-	readonly #fragments = new Int32Array(slotsMax);
-	readonly #fragmentLengths = new Int32Array(slotsMax);
-	readonly #names = new Int16Array(slotsMax);
+	// One slot is half a cache line: a hit touches that, the source and the fragment, and leaves the rest of the cache to libsystemd.
+	readonly #slots = Memory.allocate(slotsMax * slotWords * 4).signed;
 	#used = 0;
-	#slot = 0;
+	#at = 0;
 
-	/** Looks the journal's current field up: true on a hit, which the three getters then describe. */
+	/** Looks the journal's current field up: true on a hit, which the getters then describe. */
 	find(journal: Journal): boolean {
-		const key = journal.fieldKey;
-		const slot = ((key >>> 3) ^ (key >>> 16)) & (slotsMax - 1);
-		this.#slot = slot;
-		return this.#keys[slot] === key && this.#lengths[slot] === journal.fieldLength && journal.fieldEquals(this.arena, this.#sources[slot] ?? 0);
+		const key = journal.fieldKey | 0;
+		const at = (((key >>> 3) ^ (key >>> 16)) & (slotsMax - 1)) * slotWords;
+		const slots = this.#slots;
+		this.#at = at;
+		return slots[at] === key && slots[at + slotLength] === journal.fieldLength && journal.fieldEquals(this.arena, slots[at + slotSource] ?? 0);
 	}
 
 	/** Where the hit's JSON text starts in the arena: `,"NAME":value`. */
 	get fragment(): number {
-		return this.#fragments[this.#slot] ?? 0;
+		return this.#slots[this.#at + slotFragment] ?? 0;
 	}
 	/** Its length. */
 	get fragmentLength(): number {
-		return this.#fragmentLengths[this.#slot] ?? 0;
+		return this.#slots[this.#at + slotFragmentLength] ?? 0;
 	}
 	/** Number of the field's name in the KeyTable; negative (-1 - number) where the value is no string. */
 	get name(): number {
-		return this.#names[this.#slot] ?? 0;
+		return this.#slots[this.#at + slotName] ?? 0;
 	}
 
 	/** After a miss: true at the second sight of this place, when {@link store} is worth its copy. */
 	isWorthStoring(journal: Journal): boolean {
-		const key = journal.fieldKey;
-		if (this.#seenOnce[this.#slot] === key) return journal.fieldLength <= fieldBytesMax;
-		this.#seenOnce[this.#slot] = key;
+		const key = journal.fieldKey | 0;
+		if (this.#slots[this.#at + slotSeen] === key) return journal.fieldLength <= fieldBytesMax;
+		this.#slots[this.#at + slotSeen] = key;
 		return false;
 	}
 
@@ -59,23 +63,22 @@ export class FragmentCache {
 	store(journal: Journal, source: Memory, sourceOffset: number, text: Memory, textOffset: number, textLength: number, name: number): void {
 		const length = journal.fieldLength;
 		if (this.#used + length + textLength > arenaBytes) this.clear();
-		const slot = this.#slot;
+		const slots = this.#slots;
+		const at = this.#at;
 		this.arena.copy(this.#used, source, sourceOffset, length);
 		this.arena.copy(this.#used + length, text, textOffset, textLength);
-		this.#keys[slot] = journal.fieldKey;
-		this.#lengths[slot] = length;
-		this.#sources[slot] = this.#used;
-		this.#fragments[slot] = this.#used + length;
-		this.#fragmentLengths[slot] = textLength;
-		this.#names[slot] = name;
+		slots[at] = journal.fieldKey | 0;
+		slots[at + slotLength] = length;
+		slots[at + slotSource] = this.#used;
+		slots[at + slotFragment] = this.#used + length;
+		slots[at + slotFragmentLength] = textLength;
+		slots[at + slotName] = name;
 		this.#used += length + textLength;
 	}
 
 	/** Forgets everything. */
 	clear(): void {
-		this.#keys.fill(0);
-		this.#seenOnce.fill(0);
-		this.#lengths.fill(-1);
+		this.#slots.fill(0);
 		this.#used = 0;
 	}
 }
