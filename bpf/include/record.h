@@ -51,10 +51,9 @@ struct tapio_task {
 	u64 start; /* CLOCK_BOOTTIME in ns */
 	u64 exec_id; /* counted up by each exec */
 	u64 parent_start;
+	char comm[16];
+	/* From here to cgroup_mode the processes of one container and user are alike: a reader may treat it as one. */
 	u64 cgroup;
-	u32 pid; /* the process, as user space counts: the kernel's tgid */
-	u32 namespace_pid; /* the same inside its own pid namespace */
-	u32 parent_pid;
 	u32 uid;
 	u32 euid;
 	u32 gid;
@@ -62,7 +61,9 @@ struct tapio_task {
 	u32 login_uid; /* 4294967295 where nobody logged in */
 	u32 namespaces[TAPIO_NAMESPACES];
 	enum tapio_cgroup_mode cgroup_mode;
-	char comm[16];
+	u32 pid; /* the process, as user space counts: the kernel's tgid */
+	u32 namespace_pid; /* the same inside its own pid namespace */
+	u32 parent_pid;
 };
 
 #endif

@@ -5,8 +5,8 @@ import { type Alteration, writeAlterations } from "./alterations.ts";
 import { ArgumentsWriter } from "./arguments.ts";
 import type { EventHead } from "./event-head.ts";
 import { tapioExec, tapioExecFlag } from "./layout.gen.ts";
-import type { DecoderOptions, RecordDecoder } from "./record-decoder.ts";
-import { textString, writeSubject, writeTask } from "./task-fields.ts";
+import type { DecoderTools, RecordDecoder } from "./record-decoder.ts";
+import { type TaskWriter, textString, writeSubject } from "./task-fields.ts";
 
 const executablePath = literal('"process.executable.path":');
 const executableName = literal('"process.executable.name":');
@@ -23,13 +23,15 @@ interface Span {
 /** Turns struct tapio_exec and its texts into tapio.process.exec. */
 export class ExecDecoder implements RecordDecoder {
 	readonly #head: EventHead;
+	readonly #task: TaskWriter;
 	readonly #template: EventTemplate;
 	readonly #arguments: ArgumentsWriter;
 
-	constructor(head: EventHead, options: DecoderOptions) {
+	constructor(head: EventHead, { task, redactArguments }: DecoderTools) {
 		this.#head = head;
+		this.#task = task;
 		this.#template = head.template("tapio.process.exec", "info");
-		this.#arguments = new ArgumentsWriter(options.redactArguments);
+		this.#arguments = new ArgumentsWriter(redactArguments);
 	}
 
 	decode(memory: Memory, offset: number, length: number, event: EventWriter): boolean {
@@ -44,7 +46,7 @@ export class ExecDecoder implements RecordDecoder {
 		writeSubject(event, memory, offset);
 		event.data();
 		event.attributes();
-		if (!writeTask(event, memory, offset)) altered.push({ field: "tapio.process.comm", reason: "invalid_utf8" });
+		if (!this.#task.write(event, memory, offset)) altered.push({ field: "tapio.process.comm", reason: "invalid_utf8" });
 		if (path.length > 0) writePath(event, memory, path, flags, altered);
 		if (interpreter.length > 0) writeInterpreter(event, memory, interpreter, flags, altered);
 		event.field(argumentCount);

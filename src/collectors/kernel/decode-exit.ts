@@ -4,8 +4,8 @@ import type { Memory } from "../../platform/ffi/memory.ts";
 import { writeAlterations } from "./alterations.ts";
 import type { EventHead } from "./event-head.ts";
 import { tapioExit, tapioRecord, tapioTask } from "./layout.gen.ts";
-import type { RecordDecoder } from "./record-decoder.ts";
-import { decimalString, taskAt, writeSubject, writeTask } from "./task-fields.ts";
+import type { DecoderTools, RecordDecoder } from "./record-decoder.ts";
+import { decimalString, type TaskWriter, taskAt, writeSubject } from "./task-fields.ts";
 
 const exitCode = literal('"process.exit.code":');
 const exitSignal = literal('"process.exit.signal":');
@@ -20,13 +20,15 @@ const no = literal("false");
 /** Turns struct tapio_exit into tapio.process.exit. */
 export class ExitDecoder implements RecordDecoder {
 	readonly #head: EventHead;
+	readonly #task: TaskWriter;
 	readonly #clean: EventTemplate;
 	readonly #failed: EventTemplate;
 	readonly #killed: EventTemplate;
 	readonly #dumped: EventTemplate;
 
-	constructor(head: EventHead) {
+	constructor(head: EventHead, { task }: DecoderTools) {
 		this.#head = head;
+		this.#task = task;
 		this.#clean = head.template("tapio.process.exit", "info");
 		this.#failed = head.template("tapio.process.exit", "notice");
 		this.#killed = head.template("tapio.process.exit", "warn");
@@ -42,7 +44,7 @@ export class ExitDecoder implements RecordDecoder {
 		writeSubject(event, memory, offset);
 		event.data();
 		event.attributes();
-		const clean = writeTask(event, memory, offset);
+		const clean = this.#task.write(event, memory, offset);
 		event.field(signal === 0 ? exitCode : exitSignal);
 		event.decimal(signal === 0 ? (status >>> 8) & 0xff : signal);
 		if (signal !== 0) {

@@ -4,8 +4,8 @@ import type { Memory } from "../../platform/ffi/memory.ts";
 import { writeAlterations } from "./alterations.ts";
 import type { EventHead } from "./event-head.ts";
 import { tapioFork } from "./layout.gen.ts";
-import type { RecordDecoder } from "./record-decoder.ts";
-import { decimalString, namespaceNames, writeSubject, writeTask } from "./task-fields.ts";
+import type { DecoderTools, RecordDecoder } from "./record-decoder.ts";
+import { decimalString, namespaceNames, type TaskWriter, writeSubject } from "./task-fields.ts";
 
 const creatorPid = literal('"tapio.process.creator_pid":');
 const creatorStart = literal('"tapio.process.creator_start":');
@@ -14,10 +14,12 @@ const newNamespaces = literal('"tapio.namespace.new":');
 /** Turns struct tapio_fork into tapio.process.fork; the subject is the child. */
 export class ForkDecoder implements RecordDecoder {
 	readonly #head: EventHead;
+	readonly #task: TaskWriter;
 	readonly #template: EventTemplate;
 
-	constructor(head: EventHead) {
+	constructor(head: EventHead, { task }: DecoderTools) {
 		this.#head = head;
+		this.#task = task;
 		this.#template = head.template("tapio.process.fork", "info");
 	}
 
@@ -27,7 +29,7 @@ export class ForkDecoder implements RecordDecoder {
 		writeSubject(event, memory, offset);
 		event.data();
 		event.attributes();
-		const clean = writeTask(event, memory, offset);
+		const clean = this.#task.write(event, memory, offset);
 		event.field(creatorPid);
 		event.decimal(memory.words[(offset + tapioFork.creatorPid) >>> 2] ?? 0);
 		event.field(creatorStart);

@@ -8,6 +8,7 @@ import { gapBytes } from "./gap-record.ts";
 import { tapioType } from "./layout.gen.ts";
 import { programs } from "./programs.ts";
 import type { DecoderOptions, RecordDecoder } from "./record-decoder.ts";
+import { TaskWriter } from "./task-fields.ts";
 
 /** What ids are made of, beside the sequence. */
 export interface RunIdentity extends NodeIdentity {
@@ -27,8 +28,9 @@ export class KernelDecoder implements Decoder {
 
 	constructor(identity: RunIdentity, options: DecoderOptions) {
 		const head = new EventHead(identity, identity.bootId, identity.runId);
+		const tools = { ...options, task: new TaskWriter() };
 		for (const program of programs) {
-			this.#decoders[program.type] = program.makeDecoder(head, options);
+			this.#decoders[program.type] = program.makeDecoder(head, tools);
 			this.#least[program.type] = program.bytesMin;
 		}
 		this.#decoders[tapioType.gap] = new GapDecoder(

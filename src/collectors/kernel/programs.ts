@@ -50,7 +50,7 @@ export const programs: readonly KernelProgram[] = [
 		variants: [{ program: "process_exec", tracepoint: "sched_process_exec", arguments: 3 }],
 		eventType: "tapio.process.exec",
 		description: "A process replaced its image: path, arguments, parent, user, cgroup and namespaces.",
-		makeDecoder: (head, options) => new ExecDecoder(head, options),
+		makeDecoder: (head, tools) => new ExecDecoder(head, tools),
 	},
 	{
 		object: "exit",
@@ -65,7 +65,7 @@ export const programs: readonly KernelProgram[] = [
 		],
 		eventType: "tapio.process.exit",
 		description: "A process ended: exit code or signal, duration, CPU time, memory at its peak.",
-		makeDecoder: (head) => new ExitDecoder(head),
+		makeDecoder: (head, tools) => new ExitDecoder(head, tools),
 	},
 	{
 		object: "fork",
@@ -77,6 +77,6 @@ export const programs: readonly KernelProgram[] = [
 		variants: [{ program: "process_fork", tracepoint: "sched_process_fork", arguments: 2 }],
 		eventType: "tapio.process.fork",
 		description: "A process was made: parent, child, and which namespaces are new.",
-		makeDecoder: (head) => new ForkDecoder(head),
+		makeDecoder: (head, tools) => new ForkDecoder(head, tools),
 	},
 ];

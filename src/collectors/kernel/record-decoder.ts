@@ -1,10 +1,16 @@
 import type { EventWriter } from "../../event/event-writer.ts";
 import type { Memory } from "../../platform/ffi/memory.ts";
 import type { EventHead } from "./event-head.ts";
+import type { TaskWriter } from "./task-fields.ts";
 
 /** What of the configuration matters to decoders. */
 export interface DecoderOptions {
 	readonly redactArguments: boolean;
+}
+
+/** What decoders share. */
+export interface DecoderTools extends DecoderOptions {
+	readonly task: TaskWriter;
 }
 
 /** Turns one kind of record into an event. Data worker's thread. */
@@ -14,4 +20,4 @@ export interface RecordDecoder {
 }
 
 /** Makes the decoder of one kind of record. */
-export type MakeRecordDecoder = (head: EventHead, options: DecoderOptions) => RecordDecoder;
+export type MakeRecordDecoder = (head: EventHead, tools: DecoderTools) => RecordDecoder;

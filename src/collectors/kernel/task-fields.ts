@@ -2,6 +2,7 @@ import type { EventWriter } from "../../event/event-writer.ts";
 import { literal } from "../../event/json-writer.ts";
 import type { Memory } from "../../platform/ffi/memory.ts";
 import { tapioCgroupMode, tapioNamespace, tapioRecord, tapioTask } from "./layout.gen.ts";
+import { TextCache } from "./text-cache.ts";
 
 /** Where struct tapio_task begins in every record of a program. */
 export const taskAt = tapioRecord.size;
@@ -71,31 +72,47 @@ export function commLength(memory: Memory, offset: number): number {
 	return length;
 }
 
-/** Appends the attributes that every event of a process has. False where the name held bytes that are no UTF-8. */
-export function writeTask(event: EventWriter, memory: Memory, offset: number): boolean {
+/** Words of struct tapio_task from the cgroup to its mode: who the process belongs to. */
+const membershipWords = (tapioTask.cgroupMode + 4 - tapioTask.cgroup) / 4;
+
+/** Writes the attributes that every event of a process has. One per thread. */
+export class TaskWriter {
+	readonly #memberships = new TextCache(membershipWords);
+
+	/** Appends the attributes of the record at `offset`. False where the name held bytes that are no UTF-8. */
+	write(event: EventWriter, memory: Memory, offset: number): boolean {
+		const { words } = memory;
+		const task = offset + taskAt;
+		writeNumber(event, keys.pid, memory, task + tapioTask.pid);
+		// 0 where the kernel did not let us look; no process has that number.
+		if (words[(task + tapioTask.namespacePid) >>> 2] !== 0) writeNumber(event, keys.namespacePid, memory, task + tapioTask.namespacePid);
+		writeNumber(event, keys.parentPid, memory, task + tapioTask.parentPid);
+		event.field(keys.start);
+		decimalString(event, memory, task + tapioTask.start);
+		event.field(keys.execId);
+		decimalString(event, memory, task + tapioTask.execId);
+		event.field(keys.parentStart);
+		decimalString(event, memory, task + tapioTask.parentStart);
+		event.field(keys.comm);
+		const clean = textString(event, memory, task + tapioTask.comm, commLength(memory, offset));
+		this.#memberships.write(event, memory, task + tapioTask.cgroup, () => writeMembership(event, memory, task));
+		return clean;
+	}
+}
+
+function writeNumber(event: EventWriter, key: Memory, memory: Memory, at: number): void {
+	event.field(key);
+	event.decimal(memory.words[at >>> 2] ?? 0);
+}
+
+/** User, cgroup and namespaces, in the order of their keys. */
+function writeMembership(event: EventWriter, memory: Memory, task: number): void {
 	const { words } = memory;
-	const task = offset + taskAt;
-	const number = (key: Memory, at: number) => {
-		event.field(key);
-		event.decimal(words[(task + at) >>> 2] ?? 0);
-	};
-	number(keys.pid, tapioTask.pid);
-	// 0 where the kernel did not let us look; no process has that number.
-	if (words[(task + tapioTask.namespacePid) >>> 2] !== 0) number(keys.namespacePid, tapioTask.namespacePid);
-	number(keys.parentPid, tapioTask.parentPid);
-	event.field(keys.start);
-	decimalString(event, memory, task + tapioTask.start);
-	event.field(keys.execId);
-	decimalString(event, memory, task + tapioTask.execId);
-	event.field(keys.parentStart);
-	decimalString(event, memory, task + tapioTask.parentStart);
-	event.field(keys.comm);
-	const clean = textString(event, memory, task + tapioTask.comm, commLength(memory, offset));
-	number(keys.euid, tapioTask.euid);
-	number(keys.uid, tapioTask.uid);
-	number(keys.egid, tapioTask.egid);
-	number(keys.gid, tapioTask.gid);
-	if (words[(task + tapioTask.loginUid) >>> 2] !== noLogin) number(keys.login, tapioTask.loginUid);
+	writeNumber(event, keys.euid, memory, task + tapioTask.euid);
+	writeNumber(event, keys.uid, memory, task + tapioTask.uid);
+	writeNumber(event, keys.egid, memory, task + tapioTask.egid);
+	writeNumber(event, keys.gid, memory, task + tapioTask.gid);
+	if (words[(task + tapioTask.loginUid) >>> 2] !== noLogin) writeNumber(event, keys.login, memory, task + tapioTask.loginUid);
 	event.field(keys.cgroup);
 	decimalString(event, memory, task + tapioTask.cgroup);
 	const hierarchy = hierarchies.get(words[(task + tapioTask.cgroupMode) >>> 2] ?? 0);
@@ -103,6 +120,5 @@ export function writeTask(event: EventWriter, memory: Memory, offset: number): b
 		event.field(keys.hierarchy);
 		event.literal(hierarchy);
 	}
-	for (const [index, key] of namespaceKeys.entries()) number(key, tapioTask.namespaces + 4 * index);
-	return clean;
+	for (const [index, key] of namespaceKeys.entries()) writeNumber(event, key, memory, task + tapioTask.namespaces + 4 * index);
 }
