@@ -1,5 +1,6 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
+import { keysWithoutEffect } from "../../src/config/checks.ts";
 import { namedVariables } from "../../src/config/environment-source.ts";
 import type { FieldNotes } from "../../src/config/fields.ts";
 import { choicesOf, defaultOf, descriptionOf, entriesOf, leavesOf, notesOf, shapeOf } from "../../src/config/introspect.ts";
@@ -14,7 +15,7 @@ interface Json {
 export function jsonSchemaText(collectors: readonly CollectorSection[]): string {
 	const schema = agentSchema(collectors);
 	const json: Json = { ...toJsonSchema(schema, { typeMode: "input", errorMode: "ignore" }) };
-	const refined: Json = { $schema: json["$schema"], title: "Configuration of tapio-agent", ...refine(json, schema) };
+	const refined: Json = { $schema: json["$schema"], title: "Configuration of tapio-agent", ...refine(json, schema, []) };
 	const sections = partOf(partOf(partOf(refined, "properties"), "collectors"), "properties");
 	for (const name of knownCollectorNames) {
 		// A file may switch off what this build does not have.
@@ -37,11 +38,13 @@ const patterns = {
 } as const;
 
 /** A section with what the schema library cannot say: units, `${…}` in place of a value, and keys without a value. */
-function refine(json: Json, schema: GenericSchema): Json {
+function refine(json: Json, schema: GenericSchema, path: readonly string[]): Json {
 	const properties = { ...partOf(json, "properties") };
 	for (const [key, entry] of Object.entries(entriesOf(schema) ?? {})) {
 		const property = partOf(properties, key);
-		properties[key] = shapeOf(entry) === "section" ? { ...refine(property, entry), type: ["object", "null"] } : refineLeaf(property, entry);
+		const place = [...path, key];
+		const isSection = shapeOf(entry) === "section";
+		properties[key] = isSection ? { ...refine(property, entry, place), type: ["object", "null"] } : refineLeaf(property, entry, place.join("."));
 	}
 	const description = descriptionOf(schema);
 	return { type: "object", ...(description === "" ? {} : { description }), properties, additionalProperties: false };
@@ -50,10 +53,10 @@ function refine(json: Json, schema: GenericSchema): Json {
 /** Our notes, which the library copies. */
 const notes: ReadonlySet<string> = new Set<keyof FieldNotes>(["secret", "url", "quantity", "situation", "range"]);
 
-function refineLeaf(json: Json, schema: GenericSchema): Json {
+function refineLeaf(json: Json, schema: GenericSchema, key: string): Json {
 	const type = Object.fromEntries(Object.entries(json).filter(([key]) => key !== "description" && key !== "default" && !notes.has(key)));
 	const { quantity } = notesOf(schema);
-	const description = [descriptionOf(schema), allowed(schema)].filter((part) => part !== "").join(" ");
+	const description = [descriptionOf(schema), allowed(schema, key)].filter((part) => part !== "").join(" ");
 	const about = "default" in json ? { description, default: json["default"] } : { description };
 	if (quantity !== undefined) return { ...about, anyOf: [{ type: "string", pattern: patterns[quantity] }, { const: 0 }, reference] };
 	return shapeOf(schema) === "text" && !("pattern" in type) ? { ...about, ...type } : { ...about, anyOf: [type, reference] };
@@ -78,18 +81,18 @@ export function referenceText(collectors: readonly CollectorSection[]): string {
 		`Sizes and durations have units: 512KiB, 100MB, 10GiB; 50ms, 30s, 1h30m. \${NAME} and \${NAME:-default} stand for variables of the environment, $$ for a plain $.`,
 		"Keys without a fixed default are commented out.",
 	];
-	return `${intro.flatMap((line) => comment(line, "")).join("\n")}\n${sectionText(agentSchema(collectors), 0)}`;
+	return `${intro.flatMap((line) => comment(line, "")).join("\n")}\n${sectionText(agentSchema(collectors), [])}`;
 }
 
-function sectionText(schema: GenericSchema, depth: number): string {
-	const indent = "  ".repeat(depth);
+function sectionText(schema: GenericSchema, path: readonly string[]): string {
+	const indent = "  ".repeat(path.length);
 	let text = "";
 	for (const [key, entry] of Object.entries(entriesOf(schema) ?? {})) {
 		const isSection = shapeOf(entry) === "section";
-		const documentation = [descriptionOf(entry), isSection ? "" : allowed(entry)].filter((part) => part !== "").join(" ");
-		if (isSection || depth === 0) text += "\n";
+		const documentation = [descriptionOf(entry), isSection ? "" : allowed(entry, [...path, key].join("."))].filter((part) => part !== "").join(" ");
+		if (isSection || path.length === 0) text += "\n";
 		if (documentation !== "") text += `${comment(documentation, indent).join("\n")}\n`;
-		if (isSection) text += `${indent}${key}:\n${sectionText(entry, depth + 1)}`;
+		if (isSection) text += `${indent}${key}:\n${sectionText(entry, [...path, key])}`;
 		else {
 			const fallback = defaultOf(entry);
 			text += fallback === undefined ? `${indent}# ${key}:\n` : `${indent}${key}: ${yamlValue(fallback)}\n`;
@@ -111,13 +114,14 @@ function comment(text: string, indent: string): string[] {
 }
 
 /** What a key may be, and what it is without a value where no fixed default says so. */
-function allowed(schema: GenericSchema): string {
+function allowed(schema: GenericSchema, key: string): string {
 	const { range, situation } = notesOf(schema);
 	const words = choicesOf(schema);
 	const parts: string[] = [];
 	if (words !== undefined) parts.push(`One of ${words.join(", ")}.`);
 	if (range !== undefined) parts.push(`${range}.`);
 	if (situation !== undefined) parts.push(`Default: ${situation}.`);
+	if (keysWithoutEffect.includes(key)) parts.push("Has no effect in this build.");
 	return parts.join(" ");
 }
 
@@ -135,7 +139,7 @@ export function configTable(collectors: readonly CollectorSection[]): string {
 		const { situation } = notesOf(schema);
 		const shown = fallback === undefined || (fallback === "" && situation !== undefined) ? "" : `\`${yamlValue(fallback)}\``;
 		const variable = namedVariables.find(([, of]) => of.join(".") === key)?.[0];
-		const documentation = [descriptionOf(schema), allowed(schema)].filter((part) => part !== "").join(" ");
+		const documentation = [descriptionOf(schema), allowed(schema, key)].filter((part) => part !== "").join(" ");
 		const also = variable === undefined || documentation.includes(variable) ? "" : ` Variable: ${variable}.`;
 		return `| \`${key}\` | ${shown} | ${`${documentation}${also}`.replaceAll("|", "\\|")} |`;
 	});

@@ -1,3 +1,5 @@
+import type { GenericSchema } from "valibot";
+import { defaultOf, leavesOf, valueAt } from "./introspect.ts";
 import type { Problem } from "./problems.ts";
 import { type AgentConfig, isCollectorEnabled, type NatsConfig } from "./schema.ts";
 import { originAt, type SourceSection } from "./source-tree.ts";
@@ -15,23 +17,35 @@ export function relationProblems(config: AgentConfig, root: SourceSection): Prob
 		const [given, missing] = nats.tls.cert === "" ? ["key", "cert"] : ["cert", "key"];
 		report(`orchestrator.nats.tls.${given}`, `is given without ${missing}`, "a client certificate needs both cert and key");
 	}
-	if (nats.tls.insecure && nats.tls.ca !== "")
-		report("orchestrator.nats.tls.insecure", "accepts any certificate, so ca would never be used", "remove one of the two");
 	const { max_age: maxAge, duplicate_window: window } = nats.jetstream;
 	if (maxAge > 0 && window > maxAge) report("orchestrator.nats.jetstream.duplicate_window", "must not be longer than max_age");
 	return problems;
 }
 
-/** What is allowed but hardly meant. */
-export function doubts(config: AgentConfig, root: SourceSection): Problem[] {
+/**
+ * Keys of the contract that this build accepts and does not act on. The reference says so, and a warning where somebody sets one: whoever makes one
+ * work takes it off this list.
+ */
+export const keysWithoutEffect: readonly string[] = [
+	"orchestrator.spool.max_bytes",
+	"orchestrator.spool.fsync",
+	"orchestrator.limits.max_cpu_milli",
+	"collectors.kernel.config.monitor_configmaps",
+	"collectors.kernel.config.monitor_secrets",
+];
+
+/** What is allowed but hardly meant. `plain` is the configuration before its defaults. */
+export function doubts(config: AgentConfig, root: SourceSection, schema: GenericSchema, plain: unknown): Problem[] {
 	const warnings: Problem[] = [];
-	const warn = (key: string, message: string, hint: string) => warnings.push({ origin: originAt(root, key.split(".")), key, message, hint });
+	const warn = (key: string, message: string, hint?: string) => warnings.push({ origin: originAt(root, key.split(".")), key, message, hint });
 	const names = Object.keys(config.collectors);
 	if (!names.some((name) => isCollectorEnabled(config, name))) {
 		warn("collectors", "names no collector that runs, so there will be no events", `name one of ${names.join(", ")}`);
 	}
-	if (config.orchestrator.nats.tls.insecure) {
-		warn("orchestrator.nats.tls.insecure", "accepts any server, also one that only pretends to be yours", "name the authority's file in ca");
+	for (const { path, schema: leaf } of leavesOf(schema)) {
+		const key = path.join(".");
+		const given = keysWithoutEffect.includes(key) && originAt(root, path).kind !== "profile" ? valueAt(plain, path) : undefined;
+		if (given !== undefined && String(given) !== String(defaultOf(leaf))) warn(key, "has no effect in this build");
 	}
 	return warnings;
 }

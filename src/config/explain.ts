@@ -1,7 +1,7 @@
 import type { GenericSchema } from "valibot";
 import { masked, maskSecrets, maskUrl } from "../base/mask.ts";
 import { bytes, milliseconds } from "../base/units.ts";
-import { leavesOf, notesOf } from "./introspect.ts";
+import { leavesOf, notesOf, valueAt } from "./introspect.ts";
 import type { LoadedConfig } from "./load.ts";
 import { formatDuration, formatSize } from "./quantities.ts";
 import { agentSchema, getCollectorConfig } from "./schema.ts";
@@ -53,16 +53,6 @@ function collectorValue({ config }: LoadedConfig, path: readonly string[]): unkn
 	const [, name = "", part, ...rest] = path;
 	if (part === "enabled") return config.collectors[name]?.enabled;
 	return valueAt(getCollectorConfig(config, name), rest);
-}
-
-function valueAt(value: unknown, path: readonly string[]): unknown {
-	let current = value;
-	for (const key of path) {
-		if (typeof current !== "object" || current === null) return undefined;
-		const entry = Object.entries(current).find(([name]) => name === key);
-		current = entry?.[1];
-	}
-	return current;
 }
 
 /** A value as a file would hold it. */

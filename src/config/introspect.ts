@@ -73,6 +73,17 @@ export function leavesOf(schema: v.GenericSchema, path: readonly string[] = []):
 	return Object.entries(entries).flatMap(([key, entry]) => leavesOf(entry, [...path, key]));
 }
 
+/** The part of plain data at a path; undefined where there is none. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+	let current = value;
+	for (const key of path) {
+		if (typeof current !== "object" || current === null) return undefined;
+		const entry = Object.entries(current).find(([name]) => name === key);
+		current = entry?.[1];
+	}
+	return current;
+}
+
 function isOptional(schema: v.GenericSchema): schema is Optional {
 	return schema.type === "optional";
 }

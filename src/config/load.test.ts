@@ -81,7 +81,7 @@ orchestrator:
   workers: \${W:-7}
   buffer_size: "\${B}"
   node: "\${N:-}"
-  nats: { username: u, password: "\${PASS}", tls: { insecure: "\${INSECURE:-yes}" } }
+  nats: { username: u, password: "\${PASS}", jetstream: { manage: "\${MANAGE:-no}" } }
   batch: { max_bytes: "\${SIZE:-64KiB}", compression: "\${Z:-zstd}" }
 collectors: { systemd: { config: { units: "\${UNITS:-a.service, b.service}" } } }
 `;
@@ -92,7 +92,7 @@ collectors: { systemd: { config: { units: "\${UNITS:-a.service, b.service}" } } 
 		node: "host-1",
 		batch: { max_bytes: bytes(65_536), compression: "zstd" },
 	});
-	expect(config.orchestrator.nats).toMatchObject({ password: "0123", auth_enabled: true, tls: { insecure: true } });
+	expect(config.orchestrator.nats).toMatchObject({ password: "0123", auth_enabled: true, jetstream: { manage: false } });
 	expect(getCollectorConfig(config, "systemd")).toMatchObject({ units: ["a.service", "b.service"] });
 	expect(messages({ file, variables: { B: "many", PASS: "x" } })).toEqual(['orchestrator.buffer_size expects a number, found "many"']);
 });
@@ -151,7 +151,6 @@ test("loadYamlConfig() checks keys against each other", () => {
 	expect(nats("token: a, nkey: b")).toEqual(["orchestrator.nats.nkey is given beside token"]);
 	expect(nats("password: secret")).toEqual(["orchestrator.nats.password is given without username"]);
 	expect(nats("tls: { cert: a.pem }")).toEqual(["orchestrator.nats.tls.cert is given without key"]);
-	expect(nats("tls: { ca: a.pem, insecure: true }")).toHaveLength(1);
 	expect(nats("jetstream: { max_age: 1m }")).toEqual(["orchestrator.nats.jetstream.duplicate_window must not be longer than max_age"]);
 	expect(nats("jetstream: { max_age: 0 }")).toEqual([]);
 	expect(nats("enabled: false")).toHaveLength(1);
@@ -206,7 +205,11 @@ test("loadYamlConfig() doubts what is allowed but hardly meant", () => {
 	expect(warnings("collectors: { systemd: , kernel: }")).toEqual([]);
 	expect(warnings("orchestrator: { cluster: c }")).toEqual(["collectors names no collector that runs, so there will be no events"]);
 	expect(warnings("collectors: { systemd: { enabled: false } }")).toHaveLength(1);
-	expect(warnings("orchestrator: { nats: { tls: { insecure: true } } }\ncollectors: { systemd: }")).toEqual([
-		"orchestrator.nats.tls.insecure accepts any server, also one that only pretends to be yours",
+	expect(
+		warnings("orchestrator: { limits: { max_cpu_milli: 100 }, profile: high }\ncollectors: { kernel: { config: { monitor_secrets: true } } }"),
+	).toEqual([
+		"orchestrator.limits.max_cpu_milli has no effect in this build",
+		"collectors.kernel.config.monitor_secrets has no effect in this build",
 	]);
+	expect(warnings("orchestrator: { spool: { fsync: 1s } }\ncollectors: { kernel: { config: { monitor_secrets: false } } }")).toEqual([]);
 });

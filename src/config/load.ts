@@ -105,7 +105,11 @@ function evaluate(request: LoadRequest): Outcome {
 	const origins = new Map(resolved.origins);
 	// Empty text was given, and the host name took its place.
 	if (parsed.output.orchestrator.node.trim() === "") origins.delete("orchestrator.node");
-	return { loaded: { config, files, origins, collectors: request.collectors, warnings: doubts(config, root) }, problems, texts };
+	return {
+		loaded: { config, files, origins, collectors: request.collectors, warnings: doubts(config, root, schema, resolved.value) },
+		problems,
+		texts,
+	};
 }
 
 function profileOf(root: SourceSection, variables: Variables): string {

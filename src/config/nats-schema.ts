@@ -42,7 +42,6 @@ const tls = v.pipe(
 		ca: text("PEM file of the authorities that the server's certificate is checked against; empty: those of the system.", ""),
 		cert: text("PEM file of the client certificate, for servers that ask for one (mTLS).", ""),
 		key: text("PEM file of the key of the client certificate.", ""),
-		insecure: toggle("Accepts any server certificate. For tests only.", false),
 	}),
 	v.description("TLS towards NATS. With a tls:// URL, or when the server asks for it, TLS is used without this section as well."),
 );
