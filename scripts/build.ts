@@ -1,14 +1,15 @@
 import { existsSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type BuildInfo, checkObjects, compile, entrypoints, stageEmbedded } from "./build/compile.ts";
-import { targetLibraries } from "./build/libraries.ts";
+import { noLibraries, targetLibraries } from "./build/libraries.ts";
 import { run, say } from "./build/shell.ts";
 import { chooseTargets, hostTarget, type Target } from "./build/targets.ts";
 
 const usage = `Builds the agent: dist/tapio-agent for this machine, dist/tapio-agent-<target> for others.
 
-  bun scripts/build.ts [--target NAME]... [--all] [--entry FILE --outfile FILE]
+  bun scripts/build.ts [--target NAME]... [--all] [--without-libbpf] [--entry FILE --outfile FILE]
 
+  --without-libbpf builds where the libraries cannot be had; the kernel collector then says so.
   --entry and --outfile compile another program with the same content, as the tests do.
 `;
 
@@ -17,6 +18,7 @@ const { values } = parseArgs({
 		target: { type: "string", multiple: true, default: [] },
 		entry: { type: "string", multiple: true, default: [...entrypoints] },
 		outfile: { type: "string" },
+		"without-libbpf": { type: "boolean", default: false },
 		all: { type: "boolean", default: false },
 		help: { type: "boolean", default: false },
 	},
@@ -34,7 +36,7 @@ for (const target of chosen) await build(target, { version, commit, target: targ
 async function build(target: Target, info: BuildInfo): Promise<void> {
 	const started = performance.now();
 	say(`${target.name}: version ${info.version}, commit ${info.commit}`);
-	const libraries = await targetLibraries(target);
+	const libraries = values["without-libbpf"] ? noLibraries(target) : await targetLibraries(target);
 	const { folder, objects } = stageEmbedded(target, libraries);
 	await checkObjects(folder, objects);
 	const outfile = values.outfile ?? outputOf(target);

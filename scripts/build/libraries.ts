@@ -26,6 +26,11 @@ export interface Libraries {
 const packages = ["zlib1g", "libelf1", "libbpf1"];
 const sonames = ["libz.so.1", "libelf.so.1", "libbpf.so.1"];
 
+/** No libraries, and the reason that the health of the kernel collector gives. */
+export function noLibraries(target: Target): Libraries {
+	return { files: [], sources: [], needs: `${target.libc} alone`, absent: `kernel collector: this build for ${target.libc} carries no libbpf` };
+}
+
 /** Finds and checks the libraries of a target. Throws Error where one would not load on a node of that kind. */
 export async function targetLibraries(target: Target): Promise<Libraries> {
 	if (target.libc === "musl") return muslLibraries(target);

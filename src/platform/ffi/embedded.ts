@@ -1,5 +1,5 @@
 import { CString } from "bun:ffi";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
@@ -19,9 +19,9 @@ const compiledFolder = "/$bunfs/root/embedded";
 const developmentFolder = join(import.meta.dir, "../../../build/bpf");
 
 const rtldNow = 2;
-const rtldNoLoad = 4;
 const rtldGlobal = 0x100;
 const pageBytes = 4096;
+const descriptorFolder = "/proc/self/fd";
 /** The largest file that is embedded. A library beyond it is a mistake of the build. */
 const fileBytesMax = 64 * 1024 * 1024;
 
@@ -59,19 +59,17 @@ export function embeddedManifest(): EmbeddedManifest | undefined {
 }
 
 /**
- * Makes the embedded libraries loadable without writing to the node: each becomes a memory file, opened as /proc/self/fd/N. The descriptors stay open
- * for the life of the process, because glibc recognises a library by that name and a number used again would find the wrong one. Where the process has
- * loaded libbpf already, as a worker started anew finds it, the loaded one is named. A working copy uses the libraries of the machine.
- * Throws OperatingError "memfd" or "embedded_read".
+ * Makes the embedded libraries loadable without writing to the node: each becomes a memory file, named by its path /proc/self/fd/N. The descriptors stay
+ * open for the life of the process, because the loader recognises a library by that path and a number used again would find the wrong one; a worker
+ * started anew is given the same ones. A working copy uses the libraries of the machine. Throws OperatingError "memfd" or "embedded_read".
  */
 export function openEmbeddedLibraries(): LibbpfFiles | { readonly absent: string } {
-	const system: LibbpfFiles = { libbpfPath: "libbpf.so.1", preload: [] };
 	const manifest = embeddedManifest();
-	if (manifest === undefined || isLoaded(system.libbpfPath)) return system;
+	if (manifest === undefined) return { libbpfPath: "libbpf.so.1", preload: [] };
 	if (manifest.absent !== undefined) return { absent: manifest.absent };
-	assert(manifest.libraries.length > 0, "A build without a reason for absence has libraries");
-	const paths = manifest.libraries.map((name) => memoryFile(name, readEmbedded(`lib/${name}`)));
-	return { libbpfPath: paths[paths.length - 1] ?? system.libbpfPath, preload: paths.slice(0, -1) };
+	const [libbpfPath, ...others] = manifest.libraries.map(memoryFile).reverse();
+	assert(libbpfPath !== undefined, "A build without a reason for absence has libraries");
+	return { libbpfPath, preload: others.reverse() };
 }
 
 /** Loads `path` so that later libraries find its symbols. Throws OperatingError "dlopen" with the loader's own words. */
@@ -120,21 +118,31 @@ function readEmbedded(file: string): Uint8Array {
 	}
 }
 
-/** Writes `content` into an anonymous file and returns the path that loads it. Zeros after the end do not disturb a loader. */
-function memoryFile(name: string, content: Uint8Array): string {
+/** The path that loads an embedded library. */
+function memoryFile(name: string): string {
+	const opened = openDescriptor(name);
+	if (opened !== undefined) return opened;
+	const content = readEmbedded(`lib/${name}`);
 	assert(content.length > 0 && content.length < fileBytesMax, "An embedded file has a sensible size");
+	// Whole pages: zeros after the end do not disturb a loader.
 	const length = Math.ceil(content.length / pageBytes) * pageBytes;
 	const descriptor = createMemoryFile(name, length);
 	using mapping = Memory.map(descriptor, length);
 	mapping.bytes.set(content);
-	return `/proc/self/fd/${descriptor}`;
+	return `${descriptorFolder}/${descriptor}`;
 }
 
-function isLoaded(soname: string): boolean {
-	const handle = libc.dlopen(cString(soname), rtldNow | rtldNoLoad);
-	// dlerror keeps the text of a failed look-up until it is asked for; the next failure must not be described by it.
-	if (handle === null) libc.dlerror();
-	return handle !== null;
+/** The memory file of that name that this process has open already, as its path. */
+function openDescriptor(name: string): string | undefined {
+	for (const descriptor of readdirSync(descriptorFolder)) {
+		const path = join(descriptorFolder, descriptor);
+		try {
+			if (readlinkSync(path) === `/memfd:${name} (deleted)`) return path;
+		} catch {
+			// Another thread closed it since the folder was read: it is none of ours, those stay open.
+		}
+	}
+	return undefined;
 }
 
 function loaderError(): string {
