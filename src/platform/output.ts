@@ -20,15 +20,25 @@ export interface Output {
 /** Pause before a descriptor that takes nothing now is tried again, in milliseconds. A terminal shared with others may be non-blocking. */
 const fullPause = 5;
 
+/** How old the known width of a terminal may be, in milliseconds. */
+const widthInterval = 250;
+
 const writeDescriptor = promisify(write);
 
 /** The output behind a descriptor of this process, 1 for standard output. */
 export function openOutput(descriptor: number, clock: Clock, environment: Readonly<Record<string, string | undefined>>): Output {
 	const isTerminal = isatty(descriptor);
+	let width = 0;
+	let askedAt = Number.NEGATIVE_INFINITY;
 	return {
 		isTerminal,
 		colors: wantsColors(isTerminal, environment),
-		columns: () => (isTerminal ? terminalColumns(descriptor) : 0),
+		columns() {
+			if (!isTerminal || clock.monotonic() - askedAt < widthInterval) return width;
+			askedAt = clock.monotonic();
+			width = terminalColumns(descriptor);
+			return width;
+		},
 		async write(bytes) {
 			for (;;) {
 				try {
@@ -60,6 +70,7 @@ export function errorCode(error: unknown): string | undefined {
 	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
+/** A stream knows the width of its making, and only the main thread hears of changes: so a new one each time. It is never written to. */
 function terminalColumns(descriptor: number): number {
 	const [columns] = new WriteStream(descriptor).getWindowSize();
 	return columns;

@@ -47,8 +47,8 @@ test("createStdoutSink() into a file writes no colour, and FORCE_COLOR does", as
 	}
 });
 
-test("createStdoutSink() onto a full disk says so", async () => {
-	// /dev/full refuses every write as a full disk does; a primary would wait for room, a look goes on.
+test("createStdoutSink() as a look at the stream delivers on when the disk behind it is full", async () => {
+	// /dev/full refuses every write as a full disk does.
 	const full = openSync("/dev/full", "w");
 	const child = Bun.spawn([process.execPath, program, "json", "look", "3", hostile], { stdout: full, stderr: "pipe" });
 	closeSync(full);

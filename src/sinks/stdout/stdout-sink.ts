@@ -73,7 +73,16 @@ export function createStdoutSink(options: StdoutOptions, dependencies: StdoutDep
 	const deliver = async (batch: Batch, signal: AbortSignal) => {
 		const bytes = render(batch, batch.count);
 		const either = AbortSignal.any([signal, closing.signal]);
-		await Promise.race([writer.write(bytes, either), aborted(either)]);
+		const given = Promise.withResolvers<never>();
+		const giveUp = () => given.reject(either.reason);
+		either.addEventListener("abort", giveUp, { once: true });
+		try {
+			// A write that a reader holds up is not waited for once the signal fires.
+			await Promise.race([writer.write(bytes, either), given.promise]);
+		} finally {
+			// A listener left behind would keep this signal alive as long as the lane's.
+			either.removeEventListener("abort", giveUp);
+		}
 		return { events: batch.count, bytes: bytes.length };
 	};
 
@@ -100,15 +109,6 @@ function prettyLines(lines: Uint8Array, style: LineStyle): Uint8Array {
 	let text = "";
 	for (const line of decoder.decode(lines).split("\n")) if (line !== "") text += `${prettyLine(line, style)}\n`;
 	return encoder.encode(text);
-}
-
-/** Rejects when the signal fires: a write that a reader holds up is not waited for. */
-function aborted(signal: AbortSignal): Promise<never> {
-	return new Promise((_, reject) => {
-		const fire = () => reject(signal.reason);
-		if (signal.aborted) fire();
-		else signal.addEventListener("abort", fire, { once: true });
-	});
 }
 
 function healthOf(phase: "new" | "started" | "stopped", writer: LineWriter, preview: Preview | undefined): Health {
