@@ -22,6 +22,7 @@
 export const ringMagic = 0x52504154; // "TAPR"
 export const ringVersion = 1;
 
+/** Bytes before the data area: one page, so that a memfd can hold header and data as whole pages. */
 export const headerBytes = 4096;
 /** Smallest and largest data area. */
 export const capacityMin = 4096;
