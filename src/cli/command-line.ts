@@ -59,7 +59,7 @@ function report(error: unknown, { error: output }: Terminal): number {
 		return exitStatusConfig;
 	}
 	if (error instanceof OperatingError && error.code === "usage") {
-		output.write(`${title}${error.message}\n${error.hint === undefined ? "" : `  ${paint("36", "hint:")} ${error.hint}\n`}`);
+		output.write(`${title}${maskSecrets(error.message)}\n${error.hint === undefined ? "" : `  ${paint("36", "hint:")} ${error.hint}\n`}`);
 		return exitStatusUsage;
 	}
 	if (error instanceof OperatingError) {

@@ -1,6 +1,6 @@
 import { OperatingError } from "../base/errors.ts";
-import { maskSecrets } from "../base/mask.ts";
 import { printable } from "../base/printable.ts";
+import { maskSourceLine } from "./mask-source.ts";
 import { describeOrigin, type Origin } from "./source-tree.ts";
 
 /** The exit status for a wrong configuration (sysexits.h, EX_CONFIG). */
@@ -86,11 +86,11 @@ const excerptLead = 30;
 function excerpt(origin: Origin, texts: ReadonlyMap<string, string>, width: number, paint: (code: string, text: string) => string): string {
 	if (origin.kind !== "file") return "";
 	const text = texts.get(origin.path) ?? "";
-	const line = text === "" ? undefined : text.split(/\r\n|\n/)[origin.line - 1];
+	const lines = text === "" ? [] : text.split(/\r\n|\n/);
+	const line = lines[origin.line - 1];
 	if (line === undefined || line.length > lineLengthMax) return "";
 	const start = origin.column - 1;
-	// Masked with as many characters as there were, so that the caret stays under its place.
-	const clean = maskLine(line)
+	const clean = maskSourceLine(lines, origin.line - 1)
 		.replaceAll("\t", " ")
 		.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "?");
 	const gutter = `${String(origin.line).padStart(5)} | `;
@@ -99,18 +99,4 @@ function excerpt(origin: Origin, texts: ReadonlyMap<string, string>, width: numb
 	const shown = clean.slice(from, from + room);
 	const marks = Math.max(1, Math.min(origin.length, shown.length - (start - from)));
 	return `${paint("2", gutter)}${shown}\n${" ".repeat(gutter.length - 2)}${paint("2", "|")} ${" ".repeat(start - from)}${paint("1;31", "^".repeat(marks))}\n`;
-}
-
-/** Keys, also mistyped ones, whose values an excerpt never shows. */
-const secretKey = /(["']?[\w-]*(?:pas|pwd|tok|nkey|secret|seed|cred)[\w-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}#][^,}#]*)/gi;
-
-function maskLine(line: string): string {
-	return hide(line, maskSecrets(line)).replace(secretKey, (whole, key: string, value: string) =>
-		/^["']?\$\{\w+\}["']?\s*$/.test(value) ? whole : key + "*".repeat(value.length),
-	);
-}
-
-/** The line with as many stars as the masked text lacks characters. */
-function hide(line: string, clean: string): string {
-	return clean.length >= line.length ? clean : clean.replace("***", "*".repeat(3 + line.length - clean.length));
 }

@@ -140,7 +140,8 @@ test("loadYamlConfig() never shows a password that stands in a mutated file", ()
 		)
 		.map(([key, quote, edits]) => {
 			const rest = edits.reduce((text, { at, put }) => text.slice(0, Math.floor(at * text.length)) + put, "workers: x\n  limits: { y: 1 }\n");
-			return `orchestrator:\n  nats: { url: "nats://u:${secret}@h", ${key}: ${quote}${secret}${quote} }\n  ${rest}`;
+			const below = rest.length % 2 === 0 ? "" : `\n  secret_list:\n  - ${secret}\n  token:\n    ${secret}`;
+			return `orchestrator:${below}\n  nats: { url: "nats://u:${secret}@h", ${key}: ${quote}${secret}${quote} }\n  ${rest}`;
 		});
 	fc.assert(
 		fc.property(file, (text) => {
