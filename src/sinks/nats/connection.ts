@@ -15,6 +15,9 @@ const payloadBytesDefault = 1024 * 1024;
 const encoder = new TextEncoder();
 const lineEnd = encoder.encode("\r\n");
 
+/** Addresses of one name that are waited for, the resolver included: nats.js limits each dial, but not the look-up. */
+const attemptsPerServer = 3;
+
 interface Waiting {
 	readonly subject: string;
 	readonly resolve: (message: Msg) => void;
@@ -80,7 +83,7 @@ export class NatsConnection {
 		world.signal.addEventListener("abort", abort, { once: true });
 		let nc: Client;
 		try {
-			nc = await NatsConnectionImpl.connect(natsOptions);
+			nc = await inTime(NatsConnectionImpl.connect(natsOptions), timing.connectMs * attemptsPerServer, world);
 		} catch (error) {
 			world.signal.removeEventListener("abort", abort);
 			settings.transport?.reset(new OperatingError("nats_closed", "The attempt failed"));
@@ -253,5 +256,29 @@ export class NatsConnection {
 		}
 		// The server says why and then closes: kept as the reason, which the end of the socket alone would not tell.
 		this.reset(new OperatingError("nats_server_error", `The server ended the connection: ${error.message}`));
+	}
+}
+
+/** The connection within `limitMs` and before the signal. One that comes later is closed. */
+async function inTime(connecting: Promise<Client>, limitMs: number, world: ConnectionWorld): Promise<Client> {
+	const timer = new AbortController();
+	const giveUp = Promise.withResolvers<never>();
+	const stop = () => giveUp.reject(world.signal.reason);
+	world.signal.addEventListener("abort", stop, { once: true });
+	world.clock.sleep(limitMs, timer.signal).then(
+		() => giveUp.reject(new OperatingError("nats_timeout", "No answer", { hint: "check the network, the resolver and the firewall" })),
+		() => undefined, // The connection came first.
+	);
+	try {
+		return await Promise.race([connecting, giveUp.promise]);
+	} catch (error) {
+		connecting.then(
+			(late) => late.close(),
+			() => undefined, // It failed as well, and the caller has a reason already.
+		);
+		throw error;
+	} finally {
+		timer.abort();
+		world.signal.removeEventListener("abort", stop);
 	}
 }

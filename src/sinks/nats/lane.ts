@@ -5,6 +5,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Batch, LaneIdentity, LanePosition, LaneStart, SinkLane } from "../sink.ts";
 import { operatingError } from "./failure.ts";
 import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
+import { batchTooLarge, twoWriters } from "./lane-errors.ts";
 import type { Epoch, Link } from "./link.ts";
 import type { NatsSinkOptions } from "./options.ts";
 import { type Reply, readReply } from "./reply.ts";
@@ -87,6 +88,7 @@ export class NatsLane implements SinkLane {
 				const position = this.#house.options.jetstream.enabled ? this.#enter(await this.#ask(epoch, signal), local) : this.#known;
 				this.#asked = epoch;
 				this.#opened = true;
+				this.#house.link.succeeded();
 				return position;
 			} catch (error) {
 				this.#close(epoch, error, signal);
@@ -190,7 +192,7 @@ export class NatsLane implements SinkLane {
 		if (stored.lane !== this.#identity.id) {
 			// A stream sequence is at least 1: nothing was adopted where nothing may be.
 			const may = known.batch === 0 && (local.fresh === true || local.adopted === stored.lane);
-			if (!may) throw this.#twoWriters(stored);
+			if (!may) throw twoWriters(this.#subject, this.#identity.id, stored);
 			this.#adoptedAt = stored.streamSequence;
 			const { lane, number: batch, cursor, sequence } = stored;
 			this.#house.log.warn("Another lane wrote here before; the state folder is new, so this one goes on behind it.", {
@@ -211,13 +213,13 @@ export class NatsLane implements SinkLane {
 		if (stored === undefined) return undefined;
 		if (stored.lane !== this.#identity.id) {
 			if (stored.streamSequence === this.#adoptedAt) return undefined;
-			throw this.#twoWriters(stored);
+			throw twoWriters(this.#subject, this.#identity.id, stored);
 		}
 		if (stored.number < this.#known.batch) return this.#wentBack(stored);
 		if (stored.number === this.#known.batch) return undefined;
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
-		throw this.#twoWriters(stored);
+		throw twoWriters(this.#subject, this.#identity.id, stored);
 	}
 
 	#ask(epoch: Epoch, signal: AbortSignal): Promise<StoredBatch | undefined> {
@@ -261,18 +263,6 @@ export class NatsLane implements SinkLane {
 		return { ...this.#known, finding: { kind: "went_back", acknowledged } };
 	}
 
-	#twoWriters(stored: StoredBatch): OperatingError {
-		const other =
-			stored.lane === "" ? "something that is no agent" : stored.lane === this.#identity.id ? "a copy of this agent's state folder" : "another agent";
-		return new OperatingError(
-			"two_writers",
-			`Two writers on ${this.#subject}: ${other} wrote there (lane ${stored.lane || "none"}, batch ${stored.number})`,
-			{
-				hint: "give each node its own orchestrator.node and each cluster its own subject, and never copy a state folder; then remove the state folder of the copy",
-			},
-		);
-	}
-
 	#checkSize(batch: Batch, size: number): void {
 		const limit = this.#house.link.messageBytesMax();
 		if (size > limit) throw this.#tooLarge(batch, size, undefined);
@@ -281,15 +271,7 @@ export class NatsLane implements SinkLane {
 	#tooLarge(batch: Batch, size: number, cause: OperatingError | undefined): OperatingError {
 		this.#givenBack = { ...batch };
 		const limit = this.batchBytesMax();
-		return new OperatingError(
-			"batch_too_large",
-			`Batch ${batch.number} of ${this.name} has ${size} bytes with its headers, and the server takes less`,
-			{
-				cause,
-				limit,
-				hint: "the limit fell while the batch waited: raise max_payload or the stream's max_msg_size again",
-			},
-		);
+		return batchTooLarge(this.name, batch, { size, limit, cause });
 	}
 
 	#count(batch: Batch, sent: number): void {

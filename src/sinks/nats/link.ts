@@ -29,6 +29,9 @@ export interface Epoch {
 /** A connection that stood this long without a failure has earned a quick first attempt, though nothing was sent over it. */
 const stableMs = 30_000;
 
+/** Bytes that every server takes unless told otherwise. */
+const defaultMessageBytes = 1024 * 1024;
+
 type Waiter = (epoch: Epoch) => void;
 
 /**
@@ -46,6 +49,8 @@ export class Link {
 	#epoch: Epoch | undefined;
 	#failures = 0;
 	#problem: OperatingError | undefined;
+	#refusal: OperatingError | undefined;
+	#messageBytesMax = defaultMessageBytes;
 	#differences: readonly string[] = [];
 	#connections = 0;
 	#server: ServerUrl | undefined;
@@ -72,9 +77,10 @@ export class Link {
 
 	/** The epoch of now, or the next one. Rejects with the signal's reason, or "nats_stopped". */
 	current(signal: AbortSignal): Promise<Epoch> {
-		const either = AbortSignal.any([signal, this.#stop.signal]);
-		if (either.aborted) return Promise.reject(either.reason);
+		if (signal.aborted) return Promise.reject(signal.reason);
+		if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
 		if (this.#epoch !== undefined && !this.#epoch.connection.over) return Promise.resolve(this.#epoch);
+		const either = AbortSignal.any([signal, this.#stop.signal]);
 		return new Promise((resolve, reject) => {
 			const done = (epoch: Epoch) => {
 				either.removeEventListener("abort", stop);
@@ -89,27 +95,27 @@ export class Link {
 		});
 	}
 
-	/** A batch could not be delivered over this epoch: it ends here (CLOSE of the lane protocol). Another epoch is none of its business. */
+	/**
+	 * A lane could not ask or deliver over this epoch: it ends here (CLOSE of the lane protocol). Harmless where it has ended already. The reason stays
+	 * named until something is delivered, because a new connection alone does not mend it.
+	 */
 	failed(epoch: Epoch, reason: OperatingError): void {
+		if (!epoch.connection.over) this.#refusal = reason;
 		epoch.connection.reset(reason);
 	}
 
-	/** A batch was delivered: whatever was wrong is mended. */
+	/** A lane was answered, or a batch delivered: whatever was wrong is mended. */
 	succeeded(): void {
 		if (this.#failures === 0) return;
 		this.#failures = 0;
 		this.#problem = undefined;
+		this.#refusal = undefined;
 	}
 
-	/** Most bytes of a message, headers included, as far as it is known. */
+	/** Most bytes of a message, headers included; between connections that of the last one, at first what every server takes. */
 	messageBytesMax(): number {
-		const epoch = this.#epoch;
-		return epoch === undefined ? defaultMessageBytes : Math.min(epoch.connection.payloadBytesMax, epoch.messageBytesMax);
-	}
-
-	/** Failures in a row, and connections made since start. */
-	get counts(): { readonly failures: number; readonly connections: number } {
-		return { failures: this.#failures, connections: this.#connections };
+		if (this.#epoch !== undefined) this.#messageBytesMax = Math.min(this.#epoch.connection.payloadBytesMax, this.#epoch.messageBytesMax);
+		return this.#messageBytesMax;
 	}
 
 	health(): Health {
@@ -161,8 +167,7 @@ export class Link {
 			return operatingError(error);
 		}
 		this.#connections++;
-		// What the connection could mend is mended; what a batch was refused for stays named until one is delivered.
-		if (this.#problem !== undefined && !refusals.has(this.#problem.code)) this.#problem = undefined;
+		this.#problem = this.#refusal;
 		this.#epoch = epoch;
 		this.#world.log.info("Connected to NATS.", { server: this.#server?.shown, messageBytesMax: this.messageBytesMax() });
 		for (const waiter of [...this.#waiters]) {
@@ -207,9 +212,3 @@ export class Link {
 		}
 	}
 }
-
-/** Bytes that every server takes unless told otherwise. */
-const defaultMessageBytes = 1024 * 1024;
-
-/** Failures of a batch on a connection that is well: a new connection alone does not mend them. */
-const refusals: ReadonlySet<string> = new Set(["nats_refused_batch", "nats_stream_full", "nats_no_stream"]);
