@@ -158,7 +158,7 @@ function parts(source: string, folder: string): Part[] {
 }
 
 /** The linker of LLVM, which knows every architecture; from Debian, in the version of the clang that is installed. */
-async function foreignLinker(): Promise<string> {
+export async function foreignLinker(): Promise<string> {
 	const version = /version (\d+)\./.exec(await run(["clang", "--version"]))?.[1] ?? "14";
 	const { folder } = await packageRoot(hostTarget(), [`lld-${version}`]);
 	return join(folder, "usr/lib", `llvm-${version}`, "bin/ld.lld");

@@ -23,6 +23,7 @@ export const ringMagic = 0x52504154; // "TAPR"
 export const ringVersion = 1;
 
 /** Bytes before the data area: one page, so that a memfd can hold header and data as whole pages. */
+/** Bytes before the data area. */
 export const headerBytes = 4096;
 /** Smallest and largest data area. */
 export const capacityMin = 4096;
