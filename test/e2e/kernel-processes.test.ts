@@ -136,7 +136,7 @@ testNeeding(needs, "kernel events cut long arguments and say how long they were"
 testNeeding(needs, "kernel events report an execution without arguments", async () => {
 	const { data } = await execOf("none");
 	// Since Linux 5.18 the kernel puts in an empty one.
-	expect([[], [""]]).toContainEqual(data.attributes["process.command_args"] as string[]);
+	expect(["[]", '[""]']).toContain(JSON.stringify(data.attributes["process.command_args"]));
 });
 
 testNeeding(needs, "kernel events report a fork without exec, and its exit code", async () => {

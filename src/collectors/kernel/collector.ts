@@ -1,4 +1,5 @@
 import { OperatingError } from "../../base/errors.ts";
+import { MiB } from "../../base/units.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { BootClock } from "../../platform/ffi/boot-clock.ts";
 import { probeBpf } from "../../platform/ffi/bpf-probe.ts";
@@ -36,6 +37,8 @@ const checkInterval = 1000;
 const lossRemembered = 60_000;
 /** Events whose records a BPF ring has room for, where the configuration does not say. */
 const bufferSizeDefault = 10_000;
+/** A ring is kernel memory, and charged to the agent's limit: beyond it `buffer_size` only enlarges the agent's own ring. */
+const ringBytesMax = 16 * MiB;
 /** What a record takes in the kernel's ring: 300 bytes for an exec with 80 bytes of arguments, 170 for the others. */
 const recordBytesTypical = 400;
 
@@ -180,7 +183,8 @@ class KernelCollector implements Collector {
 		return new ProgramHost(wanted, {
 			libbpf: openLibbpf(files),
 			object: this.#options.object ?? bpfObject,
-			ringBytes: this.#options.ringBytes ?? bpfRingBytes((this.#config.buffer_size ?? bufferSizeDefault) * recordBytesTypical),
+			ringBytes:
+				this.#options.ringBytes ?? bpfRingBytes(Math.min(ringBytesMax, (this.#config.buffer_size ?? bufferSizeDefault) * recordBytesTypical)),
 			hierarchy: readCgroupHierarchy(),
 			kernelReads,
 		});

@@ -4,6 +4,7 @@ import { BpfRing, pageBytes } from "../../platform/ffi/bpf-ring.ts";
 import type { BpfMap, BpfObject, Libbpf } from "../../platform/ffi/libbpf.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 import type { CgroupHierarchy } from "../../platform/kernel-facts.ts";
+import { closeStrayLinks } from "../../platform/stray-links.ts";
 import { layoutSignatures, tapioCgroupMode, tapioConfig, tapioType } from "./layout.gen.ts";
 import { describeFailure } from "./obstacle.ts";
 import type { KernelProgram } from "./programs.ts";
@@ -28,6 +29,18 @@ export interface ProgramFailure {
 	readonly error: unknown;
 }
 
+/** A program in the kernel. */
+interface OpenProgram {
+	readonly object: BpfObject;
+	/** Name of the variant. */
+	readonly name: string;
+	/** What the kernel passed over, once detached. */
+	misses: number;
+}
+
+/** Hosts of this thread that are attached. All of BPF is one thread's. */
+let hostsOpen = 0;
+
 const modes = { unified: tapioCgroupMode.cgroupUnified, memory: tapioCgroupMode.cgroupMemory, pids: tapioCgroupMode.cgroupPids } as const;
 
 /** A share of the ring: when it is full to there, the reader is woken and does not wait for its timer. */
@@ -44,7 +57,7 @@ export class ProgramHost implements Disposable {
 	readonly rings: readonly BpfRing[];
 	/** Descriptors of the rings, for an epoll; valid until disposed of. */
 	readonly descriptors: readonly number[];
-	readonly #objects: BpfObject[] = [];
+	readonly #open = new Map<number, OpenProgram>();
 	readonly #maps: BpfMap[];
 	readonly #lost: BpfMap;
 	#detached = false;
@@ -52,6 +65,8 @@ export class ProgramHost implements Disposable {
 	/** Opens, loads and attaches `programs`. Throws OperatingError "bpf_map" or "mmap" where even the rings cannot be made. */
 	constructor(programs: readonly KernelProgram[], options: HostOptions) {
 		const { libbpf, ringBytes } = options;
+		// A thread that was ended without a word took its objects along, but not the links in the kernel.
+		if (hostsOpen === 0) closeStrayLinks();
 		using undo = new DisposableStack();
 		this.#lost = undo.use(libbpf.createMap("percpuArray", "lost", tapioType.typesMax));
 		const woken = undo.use(libbpf.createMap("array", "woken", 1));
@@ -65,7 +80,7 @@ export class ProgramHost implements Disposable {
 		const failures: ProgramFailure[] = [];
 		for (const program of programs) {
 			try {
-				this.#objects.push(this.#openProgram(program, variants, options));
+				this.#open.set(program.type, this.#openProgram(program, variants, options));
 				attached.push(program);
 			} catch (error) {
 				// One program less: the others go on, and health says what is missing.
@@ -75,18 +90,29 @@ export class ProgramHost implements Disposable {
 		this.attached = attached;
 		this.failures = failures;
 		undo.move();
+		hostsOpen++;
 	}
 
-	/** Records of a kind that the kernel had no room for, since the host was made. Throws OperatingError "bpf_lookup". */
+	/**
+	 * Records of a kind that are lost, since the host was made: the ring had no room, or the kernel passed over the program. Throws OperatingError
+	 * "bpf_lookup" or "bpf_info".
+	 */
 	lost(type: number): number {
-		return this.#lost.sum(type);
+		const open = this.#open.get(type);
+		const misses = open === undefined ? 0 : this.#detached ? open.misses : open.object.misses(open.name);
+		return this.#lost.sum(type) + misses;
 	}
 
 	/** Takes the programs out of the kernel; the rings stay and can be drained to the end. Up to 190 ms per program. Safe twice. */
 	detach(): void {
 		if (this.#detached) return;
 		this.#detached = true;
-		for (const object of this.#objects) object[Symbol.dispose]();
+		// Asked for a last time: afterwards there is no program to ask about.
+		for (const open of this.#open.values()) {
+			open.misses = open.object.misses(open.name);
+			open.object[Symbol.dispose]();
+		}
+		hostsOpen--;
 	}
 
 	/** Detaches and gives everything back. Safe twice. */
@@ -96,7 +122,7 @@ export class ProgramHost implements Disposable {
 		for (const map of this.#maps) map[Symbol.dispose]();
 	}
 
-	#openProgram(program: KernelProgram, tracepoints: ReadonlyMap<string, number | undefined>, options: HostOptions): BpfObject {
+	#openProgram(program: KernelProgram, tracepoints: ReadonlyMap<string, number | undefined>, options: HostOptions): OpenProgram {
 		const variant = program.variants.find(({ tracepoint, arguments: count }) => tracepoints.get(tracepoint) === count);
 		if (variant === undefined) throw noVariant(program, tracepoints);
 		const content = options.object(program.object);
@@ -109,7 +135,7 @@ export class ProgramHost implements Disposable {
 		object.load();
 		object.attach(variant.program);
 		undo.move();
-		return object;
+		return { object, name: variant.program, misses: 0 };
 	}
 }
 

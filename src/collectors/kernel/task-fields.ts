@@ -29,11 +29,11 @@ export const namespaceNames = ["pid", "mnt", "net", "user", "uts", "ipc", "cgrou
 if (namespaceNames.length !== tapioNamespace.namespaces) throw new Error("Every namespace has a name");
 const namespaceKeys = namespaceNames.map((name) => literal(`"tapio.namespace.${name}":`));
 
-const hierarchies = new Map([
+const hierarchies = new Map<number, Memory>([
 	[tapioCgroupMode.cgroupUnified, literal('"unified"')],
 	[tapioCgroupMode.cgroupMemory, literal('"memory"')],
 	[tapioCgroupMode.cgroupPids, literal('"pids"')],
-] as [number, Memory][]);
+]);
 
 /** The kernel's loginuid of a process that nobody logged in for. */
 const noLogin = 0xffffffff;

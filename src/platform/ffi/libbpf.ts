@@ -26,6 +26,8 @@ const symbols = {
 	bpf_map__set_initial_value: { args: [ptr, ptr, u64], returns: i32 },
 	bpf_program__set_autoload: { args: [ptr, bool], returns: i32 },
 	bpf_program__attach: { args: [ptr], returns: ptr },
+	bpf_program__fd: { args: [ptr], returns: i32 },
+	bpf_obj_get_info_by_fd: { args: [i32, ptr, ptr], returns: i32 },
 	bpf_link__destroy: { args: [ptr], returns: i32 },
 	btf__load_vmlinux_btf: { args: [], returns: ptr },
 	btf__find_by_name_kind: { args: [ptr, buffer, u32], returns: i32 },
@@ -40,6 +42,10 @@ const btfKindTypedef = 8;
 /** Offset of size or type, and of the members' count, in struct btf_type. */
 const btfInfoAt = 4;
 const btfWordAt = 8;
+
+/** struct bpf_prog_info up to the member that is read, and where that is (include/uapi/linux/bpf.h). Kernels before 5.12 leave it zero. */
+const programInfoBytes = 216;
+const recursionMissesAt = 208;
 
 type Api = ReturnType<typeof dlopen<typeof symbols>>["symbols"];
 
@@ -169,6 +175,7 @@ export class BpfObject implements Disposable {
 	readonly #log: LibbpfLog;
 	readonly #content: Memory;
 	readonly #links: Pointer[] = [];
+	readonly #info = Memory.allocate(programInfoBytes + 8);
 	#handle: Pointer | null;
 
 	/** Only {@link Libbpf.open} makes one. */
@@ -217,6 +224,21 @@ export class BpfObject implements Disposable {
 		const { result, lines } = this.#log.capture(() => pointer(this.#api.bpf_program__attach(handle)) ?? errno());
 		if (isErrno(result)) throw failure("bpf_attach", `Attach the BPF program ${program}`, result, lines);
 		this.#links.push(result);
+	}
+
+	/**
+	 * How often the kernel passed over a loaded program because it was running on that CPU already, since the load. What it would have reported is lost.
+	 * Throws OperatingError "bpf_info".
+	 */
+	misses(program: string): number {
+		const descriptor = this.#api.bpf_program__fd(this.#program(program));
+		const { words } = this.#info;
+		words.fill(0);
+		words[programInfoBytes / 4] = programInfoBytes;
+		const at = this.#info.addressOf(0);
+		const result = this.#api.bpf_obj_get_info_by_fd(descriptor, at as Pointer, (at + programInfoBytes) as Pointer);
+		if (result < 0) throw failure("bpf_info", `Read about the BPF program ${program}`, -result, []);
+		return (words[recursionMissesAt / 4] ?? 0) + (words[recursionMissesAt / 4 + 1] ?? 0) * 2 ** 32;
 	}
 
 	/** Detaches and unloads. Safe twice. */
