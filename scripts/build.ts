@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import manifest from "../package.json" with { type: "json" };
 import { type BuildInfo, checkObjects, compile, entrypoints, stageEmbedded } from "./build/compile.ts";
 import { noLibraries, targetLibraries } from "./build/libraries.ts";
 import { run, say } from "./build/shell.ts";
@@ -29,9 +30,8 @@ if (values.help) {
 }
 const chosen = chooseTargets(values.target, values.all);
 const commit = await commitOf();
-const { version } = JSON.parse(await Bun.file("package.json").text()) as { version: string };
 if (existsSync("scripts/build-bpf.ts")) await run([process.execPath, "scripts/build-bpf.ts"]);
-for (const target of chosen) await build(target, { version, commit, target: target.name });
+for (const target of chosen) await build(target, { version: manifest.version, commit, target: target.name });
 
 async function build(target: Target, info: BuildInfo): Promise<void> {
 	const started = performance.now();

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFi
 import { basename, dirname, join, resolve } from "node:path";
 import type { EmbeddedManifest } from "../../src/platform/ffi/embedded.ts";
 import { readElf } from "./elf.ts";
-import type { Libraries } from "./libraries.ts";
+import type { Libraries } from "./library.ts";
 import type { Target } from "./targets.ts";
 
 /** Threads and the program itself. Every worker is an entry point of its own: only those are found inside a compiled binary. */

@@ -2,26 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "./debian.ts";
 import { type ElfFile, readElf } from "./elf.ts";
+import type { Libraries, Library } from "./library.ts";
 import { muslLibraries } from "./musl.ts";
 import { debianArchitecture, type Target } from "./targets.ts";
-
-/** One shared library to be embedded. */
-export interface Library {
-	/** Its SONAME. */
-	readonly name: string;
-	readonly content: Uint8Array<ArrayBuffer>;
-}
-
-/** What a target carries to load BPF with, checked. */
-export interface Libraries {
-	/** Dependencies first, libbpf last. */
-	readonly files: readonly Library[];
-	/** "glibc 2.33": what the node must have. */
-	readonly needs: string;
-	readonly sources: readonly string[];
-	/** Why there are none. */
-	readonly absent?: string;
-}
 
 const packages = ["zlib1g", "libelf1", "libbpf1"];
 const sonames = ["libz.so.1", "libelf.so.1", "libbpf.so.1"];

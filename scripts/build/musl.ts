@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { packageRoot, sourcePackages } from "./debian.ts";
 import { readElf } from "./elf.ts";
-import type { Libraries } from "./libraries.ts";
+import type { Libraries } from "./library.ts";
 import { run, say } from "./shell.ts";
 import { debianArchitecture, hostTarget, type Target } from "./targets.ts";
 

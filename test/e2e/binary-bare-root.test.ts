@@ -51,7 +51,7 @@ testNeeding(
 	"tapio-agent shows kernel events on a machine that has only a C library, and writes to its state folder alone",
 	async () => {
 		using directory = temporaryDirectory("bare");
-		const root = await startInBareRoot({ directory, program: agent, args: ["run", "--set", "orchestrator.state_dir=/work/state"] });
+		const root = await startInBareRoot({ directory, program: agent, args: ["run", "--set", "orchestrator.state_dir=/empty/state"] });
 		await waitUntil(
 			"an exec is shown",
 			async () => {
@@ -65,7 +65,7 @@ testNeeding(
 		expect(stderr).toMatch(/systemd: off, .*libsystemd/);
 		expect(stderr).toContain("kernel: on");
 		expect(code).toBe(0);
-		expect(written.filter((file) => !file.startsWith("./work/state"))).toEqual([]);
+		expect(written.filter((file) => !file.startsWith("./empty/state"))).toEqual([]);
 	},
 	deadline,
 );
@@ -75,7 +75,7 @@ testNeeding(
 	"tapio-agent finds the libsystemd of the node",
 	async () => {
 		using directory = temporaryDirectory("bare");
-		const args = ["run", "--set", "orchestrator.state_dir=/work/state"];
+		const args = ["run", "--set", "orchestrator.state_dir=/empty/state"];
 		const root = await startInBareRoot({ directory, program: agent, libraries: ["libsystemd.so.0"], args });
 		const said = () => Bun.file(directory.join("stderr")).text();
 		await waitUntil("the agent speaks of the journal", async () => /systemd: /.test(await said()), 20_000);

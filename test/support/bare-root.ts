@@ -40,7 +40,7 @@ export interface BareRoot {
 
 /**
  * Starts a program in a new root, a memory file system with the program, the C library and its loader, /proc, /sys and /dev, and an empty
- * folder /work; nothing else of this machine is there. Needs root.
+ * folder /empty; nothing else of this machine is there. Needs root.
  */
 export async function startInBareRoot({ directory, program, libraries = [], files = {}, args }: BareRootOptions): Promise<BareRoot> {
 	const path = (name: string) => directory.join(name);
@@ -95,7 +95,7 @@ function rootScript(root: string, files: string, program: string, mounts: readon
 		"out=$1; shift",
 		`mkdir -p ${root} ${files}`,
 		`mount -t tmpfs bare ${root}`,
-		`mkdir ${root}/proc ${root}/sys ${root}/dev ${root}/work`,
+		`mkdir ${root}/proc ${root}/sys ${root}/dev ${root}/empty`,
 		...["proc", "sys", "dev"].map((name) => `mount --rbind /${name} ${root}/${name}`),
 		...bind(program, "/agent"),
 		...mounts.flatMap(([source, target]) => bind(source, target)),
