@@ -1,4 +1,5 @@
-import { type Check, forbid, isTest } from "./check.ts";
+import { type Check, forbid, isTest, type Sample } from "./check.ts";
+import { lineAt } from "./scan.ts";
 
 const everywhere = () => true;
 const production = (path: string) => path.startsWith("src/") && !isTest(path);
@@ -165,23 +166,48 @@ export const wordChecks: readonly Check[] = [
 		breaches: [{ "src/ring/a.test.ts": 'test.skip("a", () => {});' }, { "src/ring/a.test.ts": 'describe.only("a", () => {});' }],
 		kept: { "src/ring/a.test.ts": 'test("a", () => {});', "test/support/requires.ts": "test.skip(name);" },
 	}),
-	{
+	commentRule({
 		name: "Nothing is postponed or silenced in a comment",
 		// Put together, so that this file keeps its own rule.
+		pattern: new RegExp(`\\b(?:TO${"DO"}|FIX${"ME"}|XX${"X"}|HA${"CK"})\\b|@ts-(?:ignore|expect-error|nocheck)`, "g"),
+		instead: "do it now",
 		breaches: [
 			{ "src/ring/a.ts": `// ${"TO"}${"DO"}: later` },
 			{ "src/ring/a.ts": `// ${"@ts-"}${"ignore"}\nx();` },
 			{ "src/ring/a.ts": `// ${"@ts-"}${"expect-error"}\nx();` },
 		],
 		kept: { "src/ring/a.ts": "// What is to do is done.\nconst toDo = 1;" },
+	}),
+	commentRule({
+		name: "Comments carry no history and no numbers of tickets",
+		pattern: /(?<![\w/])#\d{2,}\b|\b(?:issue|ticket|pull request|PR) #?\d+/gi,
+		instead: "that belongs into the commit; a link to another project's source or report names the project",
+		breaches: [{ "src/ring/a.ts": "// See #123." }, { "src/ring/a.ts": "/** As of ticket 7. */" }, { "src/ring/a.ts": "// Fixed in PR #9" }],
+		kept: { "src/ring/a.ts": '// systemd#24320 truncates archives; RFC 8259, section 2.\nconst color = "#123456"; class A { #x = 12; }' },
+	}),
+];
+
+/** A rule about what may stand in a comment. */
+function commentRule(rule: {
+	readonly name: string;
+	readonly pattern: RegExp;
+	readonly instead: string;
+	readonly breaches: readonly Sample[];
+	readonly kept: Sample;
+}): Check {
+	const { name, pattern, instead, breaches, kept } = rule;
+	return {
+		name,
+		breaches,
+		kept,
 		inspect(project) {
-			const words = new RegExp(`\\b(?:TO${"DO"}|FIX${"ME"}|XX${"X"}|HA${"CK"})\\b|@ts-(?:ignore|expect-error|nocheck)`, "g");
 			const findings = project.sources.flatMap((file) =>
-				[...file.text.matchAll(words)]
-					.filter((match) => file.scan.uncommented[match.index] === " ")
-					.map((match) => `${file.path}: \`${match[0]}\`: do it now`),
+				[...file.text.matchAll(pattern)]
+					// What is blank without comments, and was not, stood in one.
+					.filter(({ index }) => file.scan.uncommented[index] === " ")
+					.map(({ index, 0: found }) => `${file.path}:${lineAt(file.text, index)}: \`${found}\`: ${instead}`),
 			);
 			return { looked: project.sources.length, findings };
 		},
-	},
-];
+	};
+}
