@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperatingError } from "../../src/base/errors.ts";
 import { sourceCapabilities } from "../../src/collectors/collector.ts";
@@ -7,6 +8,7 @@ import { bpfObject } from "../../src/platform/ffi/embedded.ts";
 import { KernelHarness } from "../support/kernel-harness.ts";
 import { testNeeding } from "../support/requires.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const starter = join(import.meta.dir, "../support/kernel-start.ts");
 const sources = join(import.meta.dir, "../../bpf");
@@ -115,6 +117,67 @@ testNeeding(["kernel", "clang"], "start() passes on why the verifier refused a p
 	expect(message).toContain("Process exit is missing: Load the BPF object exit: Permission denied (13)");
 	expect(message).toContain("invalid mem access");
 });
+
+testNeeding("kernel", "start() does without reading kernel memory where lockdown forbids it, and says what is missing", async () => {
+	using folder = temporaryDirectory("lockdown");
+	const script = folder.join("script.sh");
+	writeFileSync(script, "#!/bin/sh\n", { mode: 0o755 });
+	using harness = new KernelHarness({ support: { ring: 0, tracing: 0, kernelReads: 22 } }).start();
+	expect(harness.collector.health().status).toBe("degraded");
+	expect(harness.collector.health().message).toContain("Lockdown forbids reading kernel memory");
+	const { pid } = Bun.spawnSync([script, "argument"]);
+	harness.poll();
+	const exec = harness.ofType("tapio.process.exec").find(({ data }) => data.attributes["process.pid"] === pid);
+	expect(exec?.data.attributes["process.executable.path"]).toBe(script);
+	expect(exec?.data.attributes["process.command_args"]).toEqual(["/bin/sh", script, "argument"]);
+	expect(exec?.data.attributes["tapio.process.interpreter.path"]).toBeUndefined();
+	// What the verifier kept of the programs is free of the calls that lockdown would refuse.
+	const ids = ownPrograms();
+	expect(ids.length).toBe(3);
+	const bpftool = Bun.which("bpftool");
+	if (bpftool === null) return;
+	for (const id of ids) {
+		const calls =
+			Bun.spawnSync([bpftool, "prog", "dump", "xlated", "id", id])
+				.stdout.toString()
+				.match(/^ *\d+: \(85\) call .*$/gm) ?? [];
+		expect(calls.length).toBeGreaterThan(2);
+		expect(calls.filter((call) => call.includes("probe_read_kernel"))).toEqual([]);
+	}
+});
+
+/** Ids of the programs that this process holds. */
+function ownPrograms(): string[] {
+	return readdirSync("/proc/self/fd").flatMap((name) => {
+		if (!readDescriptor(name).includes("bpf-prog")) return [];
+		return /^prog_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1] ?? [];
+	});
+}
+
+testNeeding(needs, "start() ends what a thread that was killed left attached", async () => {
+	const links = () => readdirSync("/proc/self/fd").filter((name) => readDescriptor(name).includes("link")).length;
+	using harness = new KernelHarness();
+	const worker = new Worker(join(import.meta.dir, "../support/kernel-worker.ts"));
+	await new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
+	worker.terminate();
+	await waitUntil("the thread's links are there", () => links() === 3);
+	harness.start();
+	expect(links()).toBe(3);
+	Bun.spawnSync(["/bin/true"]);
+	harness.poll();
+	expect(harness.ofType("tapio.process.exec").length).toBeGreaterThan(0);
+	harness.stop();
+	expect(links()).toBe(0);
+});
+
+function readDescriptor(name: string): string {
+	try {
+		return readlinkSync(`/proc/self/fd/${name}`);
+	} catch {
+		// The listing's own descriptor.
+		return "";
+	}
+}
 
 testNeeding("kernel", "start() twice is an error, stop() twice is none, and a restart works", () => {
 	using harness = new KernelHarness();

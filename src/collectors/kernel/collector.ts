@@ -2,7 +2,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { MiB } from "../../base/units.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { BootClock } from "../../platform/ffi/boot-clock.ts";
-import { probeBpf } from "../../platform/ffi/bpf-probe.ts";
+import { type BpfSupport, probeBpf } from "../../platform/ffi/bpf-probe.ts";
 import { type BpfRing, bpfRingBytes } from "../../platform/ffi/bpf-ring.ts";
 import { bpfObject, type LibbpfFiles, openEmbeddedLibraries } from "../../platform/ffi/embedded.ts";
 import { Epoll } from "../../platform/ffi/epoll.ts";
@@ -50,6 +50,8 @@ export interface KernelCollectorOptions {
 	/** The bytes of a BPF object by its name. */
 	readonly object?: (name: string) => Uint8Array;
 	readonly btfPath?: string;
+	/** What the kernel allows, instead of asking it. */
+	readonly support?: BpfSupport;
 	/** Bytes of the BPF ring, instead of what `buffer_size` gives. */
 	readonly ringBytes?: number;
 }
@@ -157,7 +159,7 @@ class KernelCollector implements Collector {
 	}
 
 	#openSession(context: CollectorContext): Session {
-		const facts = readKernelFacts(probeBpf(), this.#options.btfPath ?? kernelBtfPath);
+		const facts = readKernelFacts(this.#options.support ?? probeBpf(), this.#options.btfPath ?? kernelBtfPath);
 		const obstacle = kernelObstacle(facts);
 		if (obstacle !== undefined) throw obstacle;
 		const wanted = programs.filter((program) => this.#config.events[program.event]);

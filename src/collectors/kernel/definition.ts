@@ -12,7 +12,8 @@ export const kernelCollector: CollectorDefinition<KernelConfig> = {
 		{
 			name: "kernel_ring_full",
 			kind: "lost",
-			description: "Events that the kernel's ring had no room for, because the agent did not get to read it.",
+			description:
+				"Events that the kernel's ring had no room for, because the agent did not get to read it, or for which it passed over a busy program.",
 		},
 		{ name: "malformed", kind: "dropped", description: "Records of a kind or length that this build does not know." },
 		{ name: "gap", kind: "derived", description: "Events that name such a loss." },
