@@ -8,7 +8,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { bold, dim, green, indent, red, runStep, yellow } from "./terminal.ts";
 
-const root = join(import.meta.dir, "..");
+/** The project, or another one whose tests are to be run: `--root=FOLDER`. */
+const root = process.argv.find((argument) => argument.startsWith("--root="))?.slice("--root=".length) ?? join(import.meta.dir, "..");
 /** Seconds for one group, and milliseconds for one test that names no deadline of its own. */
 const groupSecondsMax = 900;
 const testMillisecondsMax = 30_000;
