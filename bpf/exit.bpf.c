@@ -24,7 +24,8 @@ static __always_inline int process_end(struct task_struct *task)
 		return 0;
 	out->record.boottime = bpf_ktime_get_boot_ns();
 	describe(&out->task, task);
-	bpf_get_current_comm(out->task.comm, sizeof(out->task.comm));
+	/* The name of the process is that of its first thread; the one that ends it may be called anything. */
+	__builtin_memcpy(out->task.comm, leader->comm, sizeof(out->task.comm));
 	/* What wait(2) will say: the group's code where one was set, else the leader's. */
 	out->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 	/* The signal's sums hold the threads that are gone; a leader that waits for the last thread is not among them. */

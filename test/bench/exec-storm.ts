@@ -6,7 +6,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import type { BenchRow } from "./row.ts";
 
 /** Storms with and without the collector, taken in turns so that the machine's moods fall on both. The cheapest of each counts. */
-const rounds = 5;
+const rounds = 10;
 /** All rounds of one side together. */
 const executions = 50_000;
 const processes = 2;

@@ -152,7 +152,7 @@ testNeeding(needs, "kernel events report a fork without exec, and its exit code"
 
 testNeeding(needs, "kernel events report the end of the process, not of its first thread", async () => {
 	const { exit } = await fateOf("leader-first");
-	expect(exit.data.attributes).toMatchObject({ "process.exit.code": 5 });
+	expect(exit.data.attributes).toMatchObject({ "process.exit.code": 5, "tapio.process.comm": "process-fates" });
 	expect(Number(exit.data.attributes["tapio.process.duration_ns"])).toBeGreaterThan(15_000_000);
 });
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -77,6 +78,7 @@ static int only_fork(void)
 
 static void *outlive(void *unused)
 {
+	prctl(PR_SET_NAME, "other thread");
 	usleep(20000);
 	_exit(5);
 	return unused;
