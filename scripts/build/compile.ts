@@ -1,12 +1,15 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { EmbeddedManifest } from "../../src/platform/ffi/embedded.ts";
 import { readElf } from "./elf.ts";
 import type { Libraries } from "./library.ts";
+import { inRoot } from "./root.ts";
 import type { Target } from "./targets.ts";
 
 /** Threads and the program itself. Every worker is an entry point of its own: only those are found inside a compiled binary. */
-export const entrypoints: readonly string[] = ["src/main.ts", "src/orchestrator/data-worker.ts", "src/orchestrator/collector-worker.ts"];
+export const entrypoints: readonly string[] = ["src/main.ts", "src/orchestrator/data-worker.ts", "src/orchestrator/collector-worker.ts"].map((path) =>
+	inRoot(path),
+);
 
 /** e_machine of a BPF object. */
 const machineBpf = 247;
@@ -21,7 +24,7 @@ export interface BuildInfo {
 
 /** Lays out the folder that becomes /$bunfs/root/embedded. Returns it and the names of the BPF objects. */
 export function stageEmbedded(target: Target, libraries: Libraries): { readonly folder: string; readonly objects: readonly string[] } {
-	const folder = resolve("build", target.name, "embedded");
+	const folder = inRoot("build", target.name, "embedded");
 	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(join(folder, "lib"), { recursive: true });
 	mkdirSync(join(folder, "bpf"), { recursive: true });
@@ -38,7 +41,7 @@ export function stageEmbedded(target: Target, libraries: Libraries): { readonly 
 }
 
 function stageObjects(target: Target, folder: string): string[] {
-	const source = resolve("build/bpf", target.arch);
+	const source = inRoot("build/bpf", target.arch);
 	const objects = existsSync(source) ? readdirSync(source).filter((name) => name.endsWith(".bpf.o")) : [];
 	for (const name of objects) {
 		cpSync(join(source, name), join(folder, name));
@@ -60,19 +63,19 @@ export interface CompileJob {
 	/** The folder that {@link stageEmbedded} laid out. */
 	readonly embedded: string;
 	readonly info: BuildInfo;
-	/** The program first, then its workers. */
+	/** The program first, then its workers; absolute paths, as is that of the output. */
 	readonly entries: readonly string[];
 	readonly outfile: string;
 }
 
 /** Compiles a binary. Throws Error with the compiler's messages. */
 export async function compile({ target, embedded, info, entries, outfile }: CompileJob): Promise<void> {
-	mkdirSync(dirname(resolve(outfile)), { recursive: true });
+	mkdirSync(dirname(outfile), { recursive: true });
 	// Compiled beside its place and moved there, so that nobody starts half a binary, and one that runs is left alone.
-	const folder = resolve("build", target.name, `compile-${process.pid}`);
+	const folder = inRoot("build", target.name, `compile-${process.pid}`);
 	const temporary = join(folder, basename(outfile));
 	const result = await Bun.build({
-		entrypoints: entries.map((path) => resolve(path)),
+		entrypoints: [...entries],
 		target: "bun",
 		// Flat: code that is bundled into main.ts finds its workers beside itself, as it does in the working copy.
 		naming: { entry: "[name].[ext]" },
@@ -98,6 +101,6 @@ export async function compile({ target, embedded, info, entries, outfile }: Comp
 		},
 	});
 	if (!result.success) throw new Error(`Compile ${target.name}: ${result.logs.map(String).join("; ")}`);
-	renameSync(temporary, resolve(outfile));
+	renameSync(temporary, outfile);
 	rmSync(folder, { recursive: true });
 }

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { inRoot } from "./root.ts";
 import { run, say } from "./shell.ts";
 import { debianArchitecture, type Target } from "./targets.ts";
 
 /** Where packages of other architectures are unpacked, with an apt of their own: the machine's dpkg never hears of them. */
-const aptFolder = resolve("build/apt");
+const aptFolder = inRoot("build/apt");
 
 /** A folder that looks like the root of a system with some packages of one architecture. */
 export interface PackageRoot {

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { packageRoot, sourcePackages } from "./debian.ts";
 import { readElf } from "./elf.ts";
 import type { Libraries } from "./library.ts";
+import { inRoot } from "./root.ts";
 import { run, say } from "./shell.ts";
 import { debianArchitecture, hostTarget, type Target } from "./targets.ts";
 
@@ -61,7 +62,7 @@ export async function muslLibraries(target: Target): Promise<Libraries> {
 	const { folder: root } = await packageRoot(target, headerPackages);
 	const { clang: triplet } = debianArchitecture[target.arch];
 	const libc = join(root, "lib", triplet);
-	const output = resolve("build", target.name, "libbpf.so.1");
+	const output = inRoot("build", target.name, "libbpf.so.1");
 	if (!existsSync(output)) await buildLibrary({ target, source, root, libc, output });
 	const content = new Uint8Array(readFileSync(output));
 	checkMusl(target, content, new Uint8Array(readFileSync(join(libc, "libc.so"))));
@@ -98,7 +99,7 @@ interface LibraryJob {
 
 async function buildLibrary({ target, source, root, libc, output }: LibraryJob): Promise<void> {
 	say(`  compiling zlib, libelf and libbpf for ${target.name}`);
-	const folder = resolve("build", target.name, "objects");
+	const folder = inRoot("build", target.name, "objects");
 	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(folder, { recursive: true });
 	writeFileSync(join(folder, "config.h"), elfutilsConfig);
