@@ -81,7 +81,7 @@ async function runGroup({ name, files }: Group): Promise<void> {
 	const report = join(reports, `${name.replaceAll("/", "-")}.xml`);
 	const flags = ["--no-orphans", `--timeout=${testMillisecondsMax}`, "--reporter=junit", `--reporter-outfile=${report}`];
 	const command = [process.execPath, "test", ...flags, ...files.map((file) => `./${file}`)];
-	const { ok, output, seconds } = await runStep({ name, command }, root, groupSecondsMax);
+	const { ok, output, seconds } = await runStep({ name, command }, root, groupSecondsMax, false);
 	const counts = readReport(report);
 	const problems: string[] = [];
 	// A process that ended badly while every test it reported passed: a crash, or a file that did not load.

@@ -43,10 +43,13 @@ export async function runAll(steps: readonly Step[], options: { root: string; se
 	return failed;
 }
 
-/** Runs one program and gathers what it says. One that takes longer than `secondsMax` is killed and has failed. */
-export async function runStep(step: Step, root: string, secondsMax: number, environment: Record<string, string> = {}): Promise<StepResult> {
+/**
+ * Runs one program and gathers what it says. One that takes longer than `secondsMax` is killed and has failed. Its colours are for people who see them
+ * here; tests are run without, because they look at what programs print.
+ */
+export async function runStep(step: Step, root: string, secondsMax: number, colors = colored): Promise<StepResult> {
 	const started = performance.now();
-	const env = { ...process.env, ...(colored ? { FORCE_COLOR: "1" } : {}), ...environment };
+	const env = colors ? { ...process.env, FORCE_COLOR: "1" } : process.env;
 	// One pipe for both streams keeps their order: the shell joins them.
 	const child = Bun.spawn(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...step.command], {
 		cwd: root,
@@ -66,15 +69,10 @@ export async function runStep(step: Step, root: string, secondsMax: number, envi
 	clearTimeout(timer);
 	// A daemon left behind may hold the pipe open: what matters has been said by then.
 	const output = await Promise.race([text, Bun.sleep(drainMilliseconds).then(() => "(its output is held open by a process that it left behind)\n")]);
-	return {
-		ok: code === 0,
-		output: late
-			? `${output}\nStopped: it took more than ${secondsMax} s`
-			: code === 0 || child.signalCode === null
-				? output
-				: `${output}\nKilled by ${child.signalCode}`,
-		seconds: (performance.now() - started) / 1000,
-	};
+	let ending = "";
+	if (late) ending = `\nStopped: it took more than ${secondsMax} s`;
+	else if (child.signalCode !== null) ending = `\nKilled by ${child.signalCode}`;
+	return { ok: code === 0, output: output + ending, seconds: (performance.now() - started) / 1000 };
 }
 
 /** Moves text in by four columns, so that it is seen to belong to the line above. */
