@@ -3,7 +3,6 @@
  * process, however it ends. TAPIO_AGENT names another program to start than dist/tapio-agent, TAPIO_RUN_DATA another folder than .tapio.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { constants } from "node:os";
 import { join, relative } from "node:path";
 import { bold, dim, red } from "./terminal.ts";
 
@@ -38,7 +37,7 @@ process.on("SIGINT", () => undefined);
 for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 const status = await child.exited;
 await server?.stop();
-process.exit(child.signalCode === null ? status : 128 + constants.signals[child.signalCode]);
+process.exit(status);
 
 /** A local server on a free port of the loopback, in a session of its own: Ctrl-C must not end it before the agent has drained. */
 async function startServer() {
