@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { MemoryFiles } from "../../test/support/memory-files.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
-import { type AppendFile, type StateFiles, systemStateFiles } from "../platform/state-files.ts";
+import { type StateFiles, systemStateFiles } from "../platform/state-files.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { type LaneState, type LaneWorld, laneFileBytesMax, openLaneState } from "./lane-state.ts";
 import { encodeRecord, type LaneMark, laneFormatVersion, type Manifest } from "./record.ts";
@@ -25,71 +26,6 @@ function manifest(number: number, extra: Partial<Manifest> = {}): Manifest {
 
 function markOf(number: number): LaneMark {
 	return { batch: number, cursor: `c${number * 10}`, sequence: number * 10 };
-}
-
-/** Files in memory with a power switch: what was synced stays, what was not may be cut anywhere. */
-class MemoryFiles implements StateFiles {
-	readonly contents = new Map<string, Uint8Array>();
-	/** Bytes of each file that survive a loss of power. */
-	readonly synced = new Map<string, number>();
-	/** The operation that fails, counted down; Infinity for none. */
-	failAt = Number.POSITIVE_INFINITY;
-	/** Bytes that a failing write puts down before it fails. */
-	partial = 0;
-
-	#step(): boolean {
-		return --this.failAt === 0;
-	}
-
-	#guard(): void {
-		if (this.#step()) throw new Error("EIO");
-	}
-
-	makeDirectory(): void {
-		this.#guard();
-	}
-
-	read(path: string): Uint8Array | undefined {
-		this.#guard();
-		return this.contents.get(path);
-	}
-
-	append(path: string): AppendFile {
-		this.#guard();
-		if (!this.contents.has(path)) this.contents.set(path, new Uint8Array(0));
-		const content = () => this.contents.get(path) ?? new Uint8Array(0);
-		return {
-			write: (bytes) => {
-				const fails = this.#step();
-				const taken = fails ? bytes.subarray(0, Math.min(this.partial, bytes.length)) : bytes;
-				this.contents.set(path, Buffer.concat([content(), taken]));
-				if (fails) throw new Error("ENOSPC");
-				return taken.length;
-			},
-			truncate: (length) => {
-				this.#guard();
-				this.contents.set(path, content().slice(0, length));
-			},
-			sync: () => {
-				this.#guard();
-				this.synced.set(path, content().length);
-			},
-			close: () => undefined,
-		};
-	}
-
-	replace(path: string, content: Uint8Array): void {
-		this.#guard();
-		this.contents.set(path, content);
-		this.synced.set(path, content.length);
-	}
-
-	rename(source: string, target: string): void {
-		this.#guard();
-		const content = this.contents.get(source);
-		if (content !== undefined) this.contents.set(target, content);
-		this.contents.delete(source);
-	}
 }
 
 function worldOf(files: StateFiles): LaneWorld {
@@ -268,14 +204,10 @@ test("LaneState agrees with a model under torn tails and losses of power", () =>
 				if (action.kind === "append" && appended === acknowledged) state.append(manifest(++appended));
 				else if (action.kind === "acknowledge" && appended > acknowledged) state.acknowledge(markOf(++acknowledged));
 				else if (action.kind === "kill" || action.kind === "power") {
-					const content = files.contents.get(path) ?? new Uint8Array(0);
-					if (action.kind === "power") {
-						const kept = files.synced.get(path) ?? 0;
-						files.contents.set(path, content.slice(0, kept + Math.floor((content.length - kept) * action.cut)));
-					} else {
-						// Killed in the middle of one more line: part of it stands at the end.
+					if (action.kind === "power") files.losePower(path, action.cut);
+					else {
 						const line = encodeRecord({ kind: "manifest", manifest: manifest(999) });
-						files.contents.set(path, Buffer.concat([content, line.slice(0, Math.floor((line.length - 1) * action.cut))]));
+						files.tear(path, line.slice(0, Math.floor((line.length - 1) * action.cut)));
 					}
 				}
 				if (action.kind === "append" || action.kind === "acknowledge") continue;

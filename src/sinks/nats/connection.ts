@@ -4,9 +4,11 @@ import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type ReadText, readAuthenticator, readTls } from "./authentication.ts";
+import type { LaneConnection } from "./epoch.ts";
 import { explainConnectFailure } from "./failure.ts";
 import type { NatsSinkOptions, NatsTiming } from "./options.ts";
 import type { ServerUrl } from "./server-url.ts";
+import { isRemoved, readLastBatch, type StoredBatch } from "./stored.ts";
 import { installTransport, type NatsTransport, type TransportOptions, TransportSettings } from "./transport.ts";
 
 /** Bytes of a message where the server did not say. */
@@ -36,7 +38,7 @@ export interface ConnectionWorld {
  * One connection: one epoch of the lane protocol. It is never repaired, only replaced; what was in flight when it ended is unknown, and the stream is asked.
  * The thread of the sink.
  */
-export class NatsConnection {
+export class NatsConnection implements LaneConnection {
 	/** Resolves with the reason when the connection has ended. */
 	readonly ended: Promise<Error>;
 	/** The API of the stream's server, through this connection. */
@@ -110,14 +112,8 @@ export class NatsConnection {
 		return this.#nc.info?.max_payload ?? payloadBytesDefault;
 	}
 
-	/** True once the connection has ended. */
-	get over(): boolean {
-		return this.#over !== undefined;
-	}
-
-	/** True where the server itself runs JetStream. Undefined where it did not say, as behind a leaf node. */
-	get jetstream(): boolean | undefined {
-		return this.#nc.info?.jetstream;
+	get alive(): boolean {
+		return this.#over === undefined;
 	}
 
 	/**
@@ -197,6 +193,14 @@ export class NatsConnection {
 	/** Bytes that the socket has not handed to the kernel: parts of messages whose memory it still holds. */
 	get pendingBytes(): number {
 		return this.#transport.pendingBytes;
+	}
+
+	lastBatch(stream: string, subject: string, signal: AbortSignal): Promise<StoredBatch | undefined> {
+		return this.during(readLastBatch(this.manager, stream, subject), signal);
+	}
+
+	isRemoved(stream: string, streamSequence: number, signal: AbortSignal): Promise<boolean> {
+		return this.during(isRemoved(this.manager, stream, streamSequence), signal);
 	}
 
 	/** Ends the connection: what the socket still holds is dropped, not sent. Harmless twice. */

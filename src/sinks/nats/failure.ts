@@ -26,11 +26,19 @@ export function needsPerson(error: unknown): boolean {
 	return error instanceof OperatingError && forPerson.has(error.code);
 }
 
+/** Failures that another connection does not mend, and that whoever drives the lane has to hear of. */
+const forCaller: ReadonlySet<string> = new Set(["two_writers", "batch_too_large", "nats_cursor"]);
+
+/** True where a lane cannot go on by itself, and its driver is told. */
+export function stopsLane(error: OperatingError): boolean {
+	return forCaller.has(error.code);
+}
+
 /** Any failure as an OperatingError. */
 export function operatingError(error: unknown): OperatingError {
 	if (error instanceof OperatingError) return error;
 	if (error instanceof TimeoutError) return new OperatingError("nats_timeout", "The server did not answer in time", { cause: error });
-	return new OperatingError("nats_error", error instanceof Error && error.message !== "" ? error.message : "The connection failed", { cause: error });
+	return new OperatingError("nats_error", "The NATS connection failed", { cause: error });
 }
 
 /** Says why a connection could not be made, in words that lead on. No credentials appear. */

@@ -1,16 +1,18 @@
 import { AssertionError, assert } from "../../base/assert.ts";
+import { backoffMs } from "../../base/backoff.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { type Bytes, bytes } from "../../base/units.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Batch, LaneIdentity, LanePosition, LaneStart, SinkLane } from "../sink.ts";
-import { operatingError } from "./failure.ts";
+import type { Epoch, LaneLink } from "./epoch.ts";
+import { operatingError, stopsLane } from "./failure.ts";
 import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
 import { batchTooLarge, twoWriters } from "./lane-errors.ts";
-import type { Epoch, Link } from "./link.ts";
 import type { NatsSinkOptions } from "./options.ts";
 import { type Reply, readReply } from "./reply.ts";
 import type { Slots } from "./slots.ts";
-import { isRemoved, isSameBatch, readLastBatch, type StoredBatch } from "./stored.ts";
+import { isSameBatch, type StoredBatch } from "./stored.ts";
 import { laneSubject } from "./subject.ts";
 
 /** Numbers of a sink, counted by its lanes. */
@@ -24,11 +26,14 @@ export interface LaneCounters {
 
 /** What the lanes of one sink share. */
 export interface LaneHouse {
-	readonly link: Link;
+	readonly link: LaneLink;
 	readonly slots: Slots;
 	readonly options: NatsSinkOptions;
 	readonly counters: LaneCounters;
 	readonly log: Log;
+	readonly clock: Clock;
+	/** 0 to below 1. */
+	readonly random: () => number;
 }
 
 /** Guard refusals in a row before the connection is taken for the cause. */
@@ -58,6 +63,8 @@ export class NatsLane implements SinkLane {
 	#asked: Epoch | undefined;
 	#opened = false;
 	#moved = 0;
+	/** Times in a row that the server answered and did not store the batch. */
+	#refused = 0;
 	/** Sequence in the stream of the foreign batch behind which this lane began. */
 	#adoptedAt: number | undefined;
 	/** A batch that was given back as too large: late bytes may still store it. */
@@ -81,18 +88,20 @@ export class NatsLane implements SinkLane {
 	async open(local: LaneStart, signal: AbortSignal): Promise<LanePosition> {
 		const { batch, cursor, sequence } = local;
 		this.#known = { batch, cursor, sequence };
-		this.problem = undefined;
 		while (true) {
 			const epoch = await this.#house.link.current(signal);
 			try {
 				const position = this.#house.options.jetstream.enabled ? this.#enter(await this.#ask(epoch, signal), local) : this.#known;
 				this.#asked = epoch;
 				this.#opened = true;
+				this.#refused = 0;
+				this.problem = undefined;
 				this.#house.link.succeeded();
 				return position;
 			} catch (error) {
 				this.#close(epoch, error, signal);
 			}
+			await this.#pause(signal);
 		}
 	}
 
@@ -120,6 +129,7 @@ export class NatsLane implements SinkLane {
 			} catch (error) {
 				this.#close(epoch, error, signal);
 			}
+			await this.#pause(signal);
 		}
 	}
 
@@ -173,7 +183,7 @@ export class NatsLane implements SinkLane {
 		const position = this.#locate(await this.#ask(epoch, signal), batch);
 		this.#asked = epoch;
 		if (position !== undefined) return position;
-		if (streamSequence > 0 && (await epoch.connection.during(isRemoved(epoch.connection.manager, this.#stream, streamSequence), signal))) {
+		if (streamSequence > 0 && (await epoch.connection.isRemoved(this.#stream, streamSequence, signal))) {
 			this.#house.log.warn("A batch was stored and has been removed from the stream since.", {
 				lane: this.name,
 				batch: batch.number,
@@ -223,7 +233,14 @@ export class NatsLane implements SinkLane {
 	}
 
 	#ask(epoch: Epoch, signal: AbortSignal): Promise<StoredBatch | undefined> {
-		return epoch.connection.during(readLastBatch(epoch.connection.manager, this.#stream, this.#subject), signal);
+		return epoch.connection.lastBatch(this.#stream, this.#subject, signal);
+	}
+
+	/** A lane that is refused while others are served waits by itself, so that it does not end their connection again and again. */
+	async #pause(signal: AbortSignal): Promise<void> {
+		if (this.#refused < 2) return;
+		const { clock, link, random } = this.#house;
+		await clock.sleep(backoffMs(this.#refused - 1, link.timing.backoffMinMs, link.timing.backoffMaxMs, random), signal);
 	}
 
 	/** CLOSE. Throws what a person must decide, and the signal's reason; everything else is tried again over the next epoch. */
@@ -239,10 +256,14 @@ export class NatsLane implements SinkLane {
 		const reason = operatingError(error);
 		if (reason.code === "nats_stopped") throw reason;
 		this.#house.counters.errors++;
-		if (forCaller.has(reason.code)) {
+		if (stopsLane(reason)) {
 			this.problem = reason;
 			this.#house.log.error("A lane stands still.", { lane: this.name, reason: reason.message, code: reason.code });
 			throw reason;
+		}
+		if (reason.code !== "nats_timeout" && epoch.connection.alive) {
+			this.#refused++;
+			this.problem = reason;
 		}
 		this.#house.link.failed(epoch, reason);
 	}
@@ -251,6 +272,7 @@ export class NatsLane implements SinkLane {
 		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence };
 		this.#givenBack = undefined;
 		this.#moved = 0;
+		this.#refused = 0;
 		this.problem = undefined;
 		this.#house.link.succeeded();
 		return this.#known;
@@ -281,6 +303,3 @@ export class NatsLane implements SinkLane {
 		counters.bytes += sent;
 	}
 }
-
-/** Failures that another connection does not mend, and that whoever drives the lane has to hear of. */
-const forCaller: ReadonlySet<string> = new Set(["two_writers", "batch_too_large", "nats_cursor"]);

@@ -1,10 +1,11 @@
 import { backoffMs } from "../../base/backoff.ts";
-import { OperatingError } from "../../base/errors.ts";
+import { describeError, OperatingError } from "../../base/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { ReadText } from "./authentication.ts";
 import { NatsConnection } from "./connection.ts";
+import type { Epoch, LaneLink } from "./epoch.ts";
 import { needsPerson, operatingError } from "./failure.ts";
 import { type NatsSinkOptions, type NatsTiming, natsTiming } from "./options.ts";
 import { parseServerUrl, type ServerUrl, splitUrls } from "./server-url.ts";
@@ -19,8 +20,8 @@ export interface LinkWorld {
 	readonly random: () => number;
 }
 
-/** A connection behind which the stream was found good. */
-export interface Epoch {
+/** An epoch with all that the loop knows of it. */
+interface OwnEpoch extends Epoch {
 	readonly connection: NatsConnection;
 	/** Most bytes of headers and body together that the stream takes; Infinity without JetStream. */
 	readonly messageBytesMax: number;
@@ -38,7 +39,7 @@ type Waiter = (epoch: Epoch) => void;
  * The connection loop and the circuit breaker: one connection after the other, each an epoch, with jittered back-off in between. `max_reconnects` failures
  * in a row open the circuit: health says so, and the loop goes on probing. The thread of the sink.
  */
-export class Link {
+export class Link implements LaneLink {
 	readonly timing: NatsTiming;
 	readonly #options: NatsSinkOptions;
 	readonly #world: LinkWorld;
@@ -46,7 +47,7 @@ export class Link {
 	readonly #stop = new AbortController();
 	readonly #waiters = new Set<Waiter>();
 	#loop: Promise<void> | undefined;
-	#epoch: Epoch | undefined;
+	#epoch: OwnEpoch | undefined;
 	#failures = 0;
 	#problem: OperatingError | undefined;
 	#refusal: OperatingError | undefined;
@@ -75,11 +76,10 @@ export class Link {
 		await this.#loop;
 	}
 
-	/** The epoch of now, or the next one. Rejects with the signal's reason, or "nats_stopped". */
 	current(signal: AbortSignal): Promise<Epoch> {
 		if (signal.aborted) return Promise.reject(signal.reason);
 		if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
-		if (this.#epoch !== undefined && !this.#epoch.connection.over) return Promise.resolve(this.#epoch);
+		if (this.#epoch !== undefined && this.#epoch.connection.alive) return Promise.resolve(this.#epoch);
 		const either = AbortSignal.any([signal, this.#stop.signal]);
 		return new Promise((resolve, reject) => {
 			const done = (epoch: Epoch) => {
@@ -95,16 +95,13 @@ export class Link {
 		});
 	}
 
-	/**
-	 * A lane could not ask or deliver over this epoch: it ends here (CLOSE of the lane protocol). Harmless where it has ended already. The reason stays
-	 * named until something is delivered, because a new connection alone does not mend it.
-	 */
 	failed(epoch: Epoch, reason: OperatingError): void {
-		if (!epoch.connection.over) this.#refusal = reason;
-		epoch.connection.reset(reason);
+		const own = this.#epoch;
+		if (own === undefined || own !== epoch || !own.connection.alive) return;
+		this.#refusal = reason;
+		own.connection.reset(reason);
 	}
 
-	/** A lane was answered, or a batch delivered: whatever was wrong is mended. */
 	succeeded(): void {
 		if (this.#failures === 0) return;
 		this.#failures = 0;
@@ -112,22 +109,23 @@ export class Link {
 		this.#refusal = undefined;
 	}
 
-	/** Most bytes of a message, headers included; between connections that of the last one, at first what every server takes. */
 	messageBytesMax(): number {
 		if (this.#epoch !== undefined) this.#messageBytesMax = Math.min(this.#epoch.connection.payloadBytesMax, this.#epoch.messageBytesMax);
 		return this.#messageBytesMax;
+	}
+
+	/** Where the circuit breaker stands, as words for the end of a message. */
+	get state(): string {
+		if (this.#failures >= this.#options.maxReconnects) return `circuit open after ${this.#failures} failures, probing`;
+		return this.#failures === 0 ? "trying again" : `attempt ${this.#failures + 1} follows`;
 	}
 
 	health(): Health {
 		if (this.#loop === undefined) return { status: "unknown", message: "The NATS sink is not started" };
 		if (this.#stop.signal.aborted) return { status: "unknown", message: "The NATS sink has stopped" };
 		const problem = this.#problem;
-		if (problem !== undefined) {
-			const hint = problem.hint === undefined ? "" : ` (${problem.hint})`;
-			const open = this.#failures >= this.#options.maxReconnects;
-			const state = open ? `circuit open after ${this.#failures} failures, probing` : `attempt ${this.#failures + 1} follows`;
-			return { status: needsPerson(problem) ? "unhealthy" : "degraded", message: `${problem.message}${hint}; ${state}` };
-		}
+		if (problem !== undefined)
+			return { status: needsPerson(problem) ? "unhealthy" : "degraded", message: `${describeError(problem)}; ${this.state}` };
 		const server = this.#server?.shown ?? "";
 		if (this.#epoch === undefined) return { status: "unknown", message: "Connecting to NATS" };
 		if (this.#differences.length > 0) {
@@ -160,7 +158,7 @@ export class Link {
 
 	/** One epoch from its first packet to its end; resolves with the reason of the end. */
 	async #live(): Promise<OperatingError> {
-		let epoch: Epoch;
+		let epoch: OwnEpoch;
 		try {
 			epoch = await this.#connect();
 		} catch (error) {
@@ -180,7 +178,7 @@ export class Link {
 	}
 
 	/** Tries every server once, beginning with the next one. Rejects with what the last one said. */
-	async #connect(): Promise<Epoch> {
+	async #connect(): Promise<OwnEpoch> {
 		let last: unknown;
 		for (let attempt = 0; attempt < this.#servers.length && !this.#stop.signal.aborted; attempt++) {
 			const server = this.#servers[(this.#connections + this.#failures + attempt) % this.#servers.length];
@@ -196,7 +194,7 @@ export class Link {
 		throw last ?? new OperatingError("nats_stopped", "The NATS sink has stopped");
 	}
 
-	async #prepare(connection: NatsConnection): Promise<Epoch> {
+	async #prepare(connection: NatsConnection): Promise<OwnEpoch> {
 		if (!this.#options.jetstream.enabled) return { connection, messageBytesMax: Number.POSITIVE_INFINITY };
 		try {
 			const facts = await ensureStream(connection.manager, this.#options);

@@ -1,10 +1,12 @@
 import { assert } from "../../base/assert.ts";
+import { describeError } from "../../base/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { randomFraction } from "../../platform/random.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { LaneIdentity, Sink } from "../sink.ts";
 import type { ReadText } from "./authentication.ts";
+import { needsPerson, stopsLane } from "./failure.ts";
 import { type LaneCounters, type LaneHouse, NatsLane } from "./lane.ts";
 import { Link } from "./link.ts";
 import type { NatsSinkOptions } from "./options.ts";
@@ -35,7 +37,7 @@ export function createNatsSink(options: NatsSinkOptions, dependencies: NatsSinkD
 	laneSubject(options.subject, { cluster: options.cluster, node: options.node, collector: "any" });
 	const counters: LaneCounters = { batches: 0, events: 0, bytes: 0, errors: 0, retries: 0 };
 	const link = new Link(options, { clock, log, random, read });
-	const house: LaneHouse = { link, slots: new Slots(options.workers), options, counters, log };
+	const house: LaneHouse = { link, slots: new Slots(options.workers), options, counters, log, clock, random };
 	const lanes: NatsLane[] = [];
 	return {
 		name: "nats",
@@ -54,9 +56,10 @@ export function createNatsSink(options: NatsSinkOptions, dependencies: NatsSinkD
 
 /** The worst of the connection and the lanes: a lane that stands still outweighs a connection that is well. */
 function health(link: Link, lanes: readonly NatsLane[]): Health {
-	const still = lanes.flatMap((lane) => (lane.problem === undefined ? [] : [lane.problem]));
-	const first = still[0];
-	if (first === undefined) return link.health();
-	const more = still.length > 1 ? ` (and ${still.length - 1} more lanes)` : "";
-	return { status: "unhealthy", message: `${first.message}${more}${first.hint === undefined ? "" : ` (${first.hint})`}` };
+	const problems = lanes.flatMap((lane) => (lane.problem === undefined ? [] : [lane.problem]));
+	const worst = problems.find(needsPerson) ?? problems[0];
+	if (worst === undefined) return link.health();
+	const more = problems.length > 1 ? `, and ${problems.length - 1} more lanes stand still` : "";
+	const state = stopsLane(worst) ? "the lane stands still" : link.state;
+	return { status: needsPerson(worst) ? "unhealthy" : "degraded", message: `${describeError(worst)}; ${state}${more}` };
 }
