@@ -102,6 +102,17 @@ testNeeding(needs, "createKernelCollector() leaves events in the kernel's ring w
 	expect(harness.collector.statistics()).toMatchObject({ lost: 0 });
 });
 
+testNeeding(needs, "createKernelCollector() counts at its stop what the agent's ring has no room for", async () => {
+	using harness = new KernelHarness({}, {}, 64 * 1024).start();
+	await runExecStorm({ program, count: 300, processes: 1, marker: "stop" }, idle);
+	harness.stop();
+	const { received, dropped } = harness.ledger;
+	expect(received).toBeGreaterThanOrEqual(900);
+	expect(dropped).toBeGreaterThan(100);
+	expect(harness.events.length).toBe(received - dropped);
+	expect(harness.collector.statistics()).toMatchObject({ lost: 0, records: received - dropped });
+});
+
 testNeeding(
 	needs,
 	"createKernelCollector() wakes a sleeping host when a quarter of the ring is full, and not for less",

@@ -157,7 +157,7 @@ function ownPrograms(): string[] {
 testNeeding(needs, "start() ends what a thread that was killed left attached", async () => {
 	const links = () => readdirSync("/proc/self/fd").filter((name) => readDescriptor(name).includes("link")).length;
 	using harness = new KernelHarness();
-	const worker = new Worker(join(import.meta.dir, "../support/kernel-worker.ts"));
+	const worker = new Worker(new URL("../support/kernel-worker.ts", import.meta.url));
 	await new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
 	worker.terminate();
 	await waitUntil("the thread's links are there", () => links() === 3);

@@ -110,7 +110,7 @@ class KernelCollector implements Collector {
 		if (session === undefined) return 0;
 		// First, so that a wake-up that comes while we drain is not taken for an old one.
 		session.epoll?.acknowledge();
-		const moved = this.#drainAll(session, recordsPerPollMax);
+		const moved = this.#drainAll(session, "wait");
 		const now = this.#clock.monotonic();
 		if (moved > 0) this.#activeAt = now;
 		if (now - this.#checkedAt >= checkInterval) this.#check(session, now);
@@ -130,7 +130,8 @@ class KernelCollector implements Collector {
 		if (session === undefined) return;
 		// Detached first: what the programs wrote until then is drained to the end, and nothing comes after the last look at the counters.
 		session.host?.detach();
-		while (this.#drainAll(session, recordsPerPollMax) > 0);
+		// Nobody comes back for what does not fit: it is dropped and counted.
+		while (this.#drainAll(session, "drop") > 0);
 		this.#check(session, this.#clock.monotonic());
 		this.#session = undefined;
 		session.epoll?.[Symbol.dispose]();
@@ -196,33 +197,34 @@ class KernelCollector implements Collector {
 		return { context, host: undefined, epoll: undefined, clock: new BootClock(), losses: new Losses(), kernelReads: true };
 	}
 
-	#drainAll(session: Session, recordsMax: number): number {
-		let moved = 0;
-		for (const ring of session.host?.rings ?? []) moved += this.#drain(ring, session, recordsMax - moved);
-		this.#moved += moved;
-		return moved;
+	/** Takes a bounded number of records from the rings and returns how many. */
+	#drainAll(session: Session, whenFull: "wait" | "drop"): number {
+		let taken = 0;
+		for (const ring of session.host?.rings ?? []) taken += this.#drain(ring, session, recordsPerPollMax - taken, whenFull);
+		return taken;
 	}
 
-	#drain(ring: BpfRing, { context: { writer }, clock }: Session, recordsMax: number): number {
-		let moved = 0;
+	#drain(ring: BpfRing, { context: { writer }, clock }: Session, recordsMax: number, whenFull: "wait" | "drop"): number {
+		let taken = 0;
 		ring.refresh();
-		while (moved < recordsMax && ring.lease()) {
-			if (ring.length <= writer.lengthMax && !writer.hasRoom(ring.length)) {
+		while (taken < recordsMax && ring.lease()) {
+			if (whenFull === "wait" && ring.length <= writer.lengthMax && !writer.hasRoom(ring.length)) {
 				// The kernel's ring is room as well: what waits there is not lost yet, and what finds it full is counted by kind.
 				this.#heldBack++;
 				ring.unlease();
 				break;
 			}
-			if (this.#move(ring, writer, clock)) moved++;
+			this.#move(ring, writer, clock);
+			taken++;
 		}
 		ring.commit();
-		return moved;
+		return taken;
 	}
 
-	#move(ring: BpfRing, writer: RecordWriter, clock: BootClock): boolean {
+	#move(ring: BpfRing, writer: RecordWriter, clock: BootClock): void {
 		const offset = writer.reserve(ring.length);
-		// Longer than the collector's share of the ring will ever allow: counted there.
-		if (offset === -1) return false;
+		// No room, now or ever: counted by the writer.
+		if (offset === -1) return;
 		const { words } = writer.memory;
 		const word = offset >>> 2;
 		ring.copyTo(writer.memory, offset);
@@ -232,12 +234,12 @@ class KernelCollector implements Collector {
 			writer.discard();
 			this.#malformed++;
 			writer.count(counterMalformed, 1);
-			return false;
+			return;
 		}
 		words[word + tapioRecord.offsetSeconds / 4] = clock.offsetSeconds;
 		words[word + tapioRecord.offsetNanoseconds / 4] = clock.offsetNanoseconds;
 		writer.submit(type);
-		return true;
+		this.#moved++;
 	}
 
 	/** Looks at the clock and at what the kernel had no room for; reports a gap where that moved. */
