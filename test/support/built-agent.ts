@@ -10,10 +10,10 @@ export async function builtAgent(): Promise<string> {
 	return path;
 }
 
-/** The program that loads what is embedded and prints it, compiled for `target` with the same content as the agent. */
-export async function builtProbe(target: string): Promise<string> {
-	const path = join(root, "build/test", `probe-${target}`);
-	await build(["--target", target, "--entry", "test/support/embedded-probe.ts", "--outfile", path]);
+/** The program that loads what is embedded and prints it, compiled for `target` with the same content as the agent, or as `flags` of the build say. */
+export async function builtProbe(target: string, flags: readonly string[] = []): Promise<string> {
+	const path = join(root, "build/test", `probe-${target}${flags.join("")}`);
+	await build(["--target", target, ...flags, "--entry", "test/support/embedded-probe.ts", "--outfile", path]);
 	return path;
 }
 
