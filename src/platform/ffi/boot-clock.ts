@@ -45,7 +45,7 @@ export class BootClock {
 			nanoseconds = real.nanoseconds - before.nanoseconds - Math.floor(span / 2);
 		}
 		const carry = Math.floor(nanoseconds / billion);
-		this.#adopt(seconds + carry, nanoseconds - carry * billion);
+		this.#adopt(seconds + carry, nanoseconds - carry * billion, least);
 	}
 
 	/** Reads CLOCK_BOOTTIME into `nowLow` and `nowHigh`. Rare: it takes a BigInt. */
@@ -56,10 +56,11 @@ export class BootClock {
 		this.nowHigh = Number(total >> 32n);
 	}
 
-	#adopt(seconds: number, nanoseconds: number): void {
+	/** `uncertainty` in ns: a sample may be wrong by as long as it took, where the thread was put aside in between. */
+	#adopt(seconds: number, nanoseconds: number, uncertainty: number): void {
 		assert(nanoseconds >= 0 && nanoseconds < billion, "The nanoseconds are less than a second");
 		const step = (seconds - this.offsetSeconds) * billion + nanoseconds - this.offsetNanoseconds;
-		if (this.#known && Math.abs(step) < stepMin) return;
+		if (this.#known && Math.abs(step) < stepMin + uncertainty) return;
 		this.#known = true;
 		// A clock before 1970 is not worth more than a sensible number.
 		this.offsetSeconds = Math.max(0, seconds);
