@@ -1,12 +1,15 @@
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sections } from "../../test/support/config.ts";
 import { expectGolden } from "../../test/support/golden.ts";
 import { testNeeding } from "../../test/support/requires.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { OperatingError } from "../base/errors.ts";
 import type { TextOutput } from "../platform/console.ts";
 import { currentSurroundings } from "../platform/environment.ts";
 import { runCommandLine } from "./command-line.ts";
+import { loadRequest } from "./load-config.ts";
 
 const root = join(import.meta.dir, "../..");
 const main = join(root, "src/main.ts");
@@ -133,6 +136,34 @@ test("runCommandLine() ends with 78 for every file that is no configuration, and
 		text += error.replaceAll(directory.path, "DIR");
 	}
 	expectGolden(golden("files.txt"), text);
+});
+
+test("runCommandLine() ends well when nobody reads any more", async () => {
+	const closed = (): never => {
+		throw new OperatingError("output_closed", "Write to the standard output");
+	};
+	const output: TextOutput = { isTerminal: false, colors: false, width: 80, write: closed };
+	const surroundings = { ...currentSurroundings(), arguments: ["help"], variables: {} };
+	expect(await runCommandLine(surroundings, { out: output, error: output })).toBe(0);
+});
+
+test("loadRequest() reads the system's file before the one that is named", () => {
+	const surroundings = { ...currentSurroundings(), variables: { TAPIO_CONFIG: "b.yaml" } };
+	const output: TextOutput = { isTerminal: false, colors: false, width: 80, write: () => {} };
+	const context = (flags: Record<string, string[]>) => ({
+		arguments: { flags: new Map(Object.entries(flags)), operands: [] },
+		commands: [],
+		terminal: { out: output, error: output },
+		surroundings,
+	});
+	expect(loadRequest(context({}), sections)).toMatchObject({ systemFile: "/etc/tapio/agent.yaml", file: "b.yaml" });
+	const request = loadRequest(context({ "--config": ["a.yaml"], "--node": ["n"], "--set": ["orchestrator.node=m", "a.b=c=d"] }), sections);
+	expect(request.file).toBe("a.yaml");
+	expect(request.flags).toEqual([
+		{ flag: "--set orchestrator.node", path: ["orchestrator", "node"], text: "m" },
+		{ flag: "--set a.b", path: ["a", "b"], text: "c=d" },
+		{ flag: "--node", path: ["orchestrator", "node"], text: "n" },
+	]);
 });
 
 testNeeding("root", "runCommandLine() says that a file may not be read by this user", async () => {

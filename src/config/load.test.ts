@@ -97,6 +97,31 @@ collectors: { systemd: { config: { units: "\${UNITS:-a.service, b.service}" } } 
 	expect(messages({ file, variables: { B: "many", PASS: "x" } })).toEqual(['orchestrator.buffer_size expects a number, found "many"']);
 });
 
+test("loadYamlConfig() takes empty text as not given, except where text is wanted", () => {
+	const file =
+		'orchestrator: { workers: "${W:-}", batch: { max_delay: "${D:-}" } }\ncollectors: { systemd: { enabled: "${E:-}", config: { path: "${P:-}", units: "${U:-}" } } }';
+	const config = load({ file, variables: { TAPIO_ORCHESTRATOR__BUFFER_SIZE: "", TAPIO_ORCHESTRATOR__NATS__JETSTREAM__DOMAIN: "" } });
+	expect(config.orchestrator).toMatchObject({
+		workers: 4,
+		buffer_size: 10_000,
+		batch: { max_delay: milliseconds(50) },
+		nats: { jetstream: { domain: "" } },
+	});
+	expect(getCollectorConfig(config, "systemd")).toMatchObject({ path: "", units: expect.arrayContaining(["kubelet.service"]) });
+	expect(getCollectorConfig(load({ file: "collectors: { systemd: }", set: { "collectors.systemd.config.units": "[]" } }), "systemd")).toMatchObject({
+		units: [],
+	});
+});
+
+test("loadYamlConfig() names each key once, with the first thing that is wrong with it, and no secret", () => {
+	expect(messages({ file: "orchestrator: { batch: { max_events: 0.5, max_delay: 0, max_bytes: 1B } }" })).toEqual([
+		"orchestrator.batch.max_events must be a whole number, found 0.5",
+		"orchestrator.batch.max_delay must be at least 1ms, found 0",
+		'orchestrator.batch.max_bytes must be at least 4KiB, found "1B"',
+	]);
+	expect(messages({ file: "orchestrator: { nats: { password: true } }" })).toEqual(["orchestrator.nats.password expects text"]);
+});
+
 test("loadYamlConfig() takes digits as the text they are where text is wanted", () => {
 	const { orchestrator } = load({ file: "orchestrator: { node: 007, nats: { username: u, password: 1e3 } }" });
 	expect(orchestrator.node).toBe("007");
@@ -191,6 +216,7 @@ test("explainConfig() shows every value with its source and no secret", () => {
 	expect(sourceOf(input, "orchestrator.nats.password")).toStartWith(`"***" from user.yaml`);
 	expect(sourceOf(input, "orchestrator.nats.auth_enabled")).toBe("true from default, credentials are given");
 	expect(sourceOf(input, "orchestrator.node")).toBe("n-1 from flag --set orchestrator.node");
+	expect(sourceOf({ file: 'orchestrator: { node: "" }' }, "orchestrator.node")).toBe("host-1 from default, the host name");
 	expect(sourceOf({}, "orchestrator.node")).toBe("host-1 from default, the host name");
 	expect(sourceOf({}, "collectors.systemd.enabled")).toBe("true from default, no configuration file");
 	expect(sourceOf({}, "collectors.kernel.config.buffer_size")).toBe(" from default, orchestrator.buffer_size");
