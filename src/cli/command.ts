@@ -54,4 +54,6 @@ export interface RunOptions {
 	readonly loaded: LoadedConfig;
 	readonly terminal: Terminal;
 	readonly surroundings: Surroundings;
+	/** The account at the end as JSON. */
+	readonly json: boolean;
 }

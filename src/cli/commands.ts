@@ -11,7 +11,7 @@ export const commands: readonly CommandDefinition[] = [
 			"Without any configuration file the agent opens what this machine can give, prints the events on the terminal and says what it could not open and why.",
 		],
 		operandsMax: 0,
-		flags: configFlags,
+		flags: [...configFlags, { name: "--json", description: "Prints the account at the end as one line of JSON instead of a table." }],
 		examples: [
 			["tapio-agent", "shows what this machine does, on the terminal"],
 			["tapio-agent --config /etc/tapio/node.yaml", "runs with a configuration file"],

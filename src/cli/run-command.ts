@@ -5,5 +5,5 @@ import { loadConfig } from "./load-config.ts";
 export async function execute(context: CommandContext): Promise<number> {
 	const loaded = await loadConfig(context);
 	const { run } = await import("./run.ts");
-	return run({ loaded, terminal: context.terminal, surroundings: context.surroundings });
+	return run({ loaded, terminal: context.terminal, surroundings: context.surroundings, json: context.arguments.flags.has("--json") });
 }

@@ -11,7 +11,7 @@ import { createLog, type Log } from "../telemetry/log.ts";
 import type { RunOptions } from "./command.ts";
 import { logOutput } from "./log-output.ts";
 import { ringNote } from "./ring-note.ts";
-import { summaryText } from "./summary.ts";
+import { summaryJson, summaryText } from "./summary.ts";
 
 /** Exit status where nothing could be started (sysexits.h, EX_UNAVAILABLE). */
 const exitStatusUnavailable = 69;
@@ -21,7 +21,7 @@ const exitStatusFailed = 70;
 const exitStatusForced = 130;
 
 /** Runs the agent until a signal ends it, and resolves with the exit status: 0 after an orderly stop. Throws OperatingError where it cannot start. */
-export async function run({ loaded, terminal, surroundings }: RunOptions): Promise<number> {
+export async function run({ loaded, terminal, surroundings, json }: RunOptions): Promise<number> {
 	const clock = systemClock;
 	const startedAt = clock.monotonic();
 	const probed = await withAvailable(loaded.config, terminal);
@@ -47,9 +47,10 @@ export async function run({ loaded, terminal, surroundings }: RunOptions): Promi
 			ending.resolve("failed");
 		},
 	});
-	let signals = 0;
+	let firstSignal: number | undefined;
 	const release = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
-		if (++signals > 1) process.exit(exitStatusForced);
+		firstSignal ??= clock.monotonic();
+		if (clock.monotonic() - firstSignal > sameSignal) process.exit(exitStatusForced);
 		ending.resolve("signal");
 	});
 	await orchestrator.start();
@@ -63,9 +64,13 @@ export async function run({ loaded, terminal, surroundings }: RunOptions): Promi
 	const report = end === "failed" ? undefined : await orchestrator.stop();
 	release();
 	if (report === undefined) return exitStatusFailed;
-	terminal.error.write(summaryText(report, (clock.monotonic() - startedAt) / 1000));
+	const seconds = (clock.monotonic() - startedAt) / 1000;
+	terminal.error.write(json ? summaryJson(report, seconds) : summaryText(report, seconds));
 	return 0;
 }
+
+/** Signals within this many milliseconds are one: a terminal and a wrapper such as timeout(1) both pass theirs on. */
+const sameSignal = 500;
 
 /** Milliseconds until health is looked at for the first time: sources are open and the first connection is made or refused by then. */
 const firstLook = 2000;

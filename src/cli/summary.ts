@@ -20,6 +20,11 @@ export function summaryText(report: OrchestratorReport, seconds: number): string
 	return `${[`In ${seconds.toFixed(1)} s:`, ...lines, ...notes].join("\n")}\n`;
 }
 
+/** The same for scripts: one line of JSON with `seconds` and the `ledger` by collector. */
+export function summaryJson(report: OrchestratorReport, seconds: number): string {
+	return `${JSON.stringify({ seconds, ledger: report.ledger, health: report.health, restarts: report.restarts })}\n`;
+}
+
 function row(name: string, account: LedgerAccount, seconds: number): string[] {
 	const amounts = [
 		account.received + account.derived,

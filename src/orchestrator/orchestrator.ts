@@ -98,9 +98,11 @@ export class Orchestrator {
 	async #stop(): Promise<OrchestratorReport> {
 		const { clock, config } = this.#options;
 		const deadline = clock.monotonic() + config.orchestrator.shutdown_timeout;
+		const { health } = this.#combine(await this.#data.report());
 		await Promise.all(this.#rooms.map(({ supervisor }) => supervisor.stop()));
 		const left = Math.max(0, deadline - clock.monotonic());
-		const report = this.#combine(await this.#data.stop(left));
+		// A stopped component has no health of its own any more: the last word is the one before.
+		const report = { ...this.#combine(await this.#data.stop(left)), health };
 		this.#data.terminate();
 		this.#phase = "stopped";
 		this.#final = report;
