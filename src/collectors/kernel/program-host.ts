@@ -76,18 +76,19 @@ export class ProgramHost implements Disposable {
 		this.rings = ringMaps.map((map) => undo.use(new BpfRing(map.descriptor, ringBytes)));
 		this.descriptors = ringMaps.map((map) => map.descriptor);
 		const variants = libbpf.tracepointArguments(programs.flatMap((program) => program.variants.map(({ tracepoint }) => tracepoint)));
-		const attached: KernelProgram[] = [];
 		const failures: ProgramFailure[] = [];
-		for (const program of programs) {
+		const attempt = (program: KernelProgram, step: () => void): void => {
 			try {
-				this.#open.set(program.type, this.#openProgram(program, variants, options));
-				attached.push(program);
+				step();
 			} catch (error) {
 				// One program less: the others go on, and health says what is missing.
 				failures.push({ program, reason: describeFailure(error), error });
 			}
-		}
-		this.attached = attached;
+		};
+		for (const program of programs) attempt(program, () => void this.#open.set(program.type, this.#load(program, variants, options)));
+		// All are loaded before the first is attached, so that they begin within a millisecond of each other.
+		for (const program of programs) attempt(program, () => this.#attach(program));
+		this.attached = programs.filter(({ type }) => this.#open.has(type));
 		this.failures = failures;
 		undo.move();
 		hostsOpen++;
@@ -122,7 +123,7 @@ export class ProgramHost implements Disposable {
 		for (const map of this.#maps) map[Symbol.dispose]();
 	}
 
-	#openProgram(program: KernelProgram, tracepoints: ReadonlyMap<string, number | undefined>, options: HostOptions): OpenProgram {
+	#load(program: KernelProgram, tracepoints: ReadonlyMap<string, number | undefined>, options: HostOptions): OpenProgram {
 		const variant = program.variants.find(({ tracepoint, arguments: count }) => tracepoints.get(tracepoint) === count);
 		if (variant === undefined) throw noVariant(program, tracepoints);
 		const content = options.object(program.object);
@@ -133,9 +134,21 @@ export class ProgramHost implements Disposable {
 		object.setConstants(constants(options), tapioConfig.size);
 		object.select(variant.program);
 		object.load();
-		object.attach(variant.program);
 		undo.move();
 		return { object, name: variant.program, misses: 0 };
+	}
+
+	/** Nothing where the program is not loaded. */
+	#attach(program: KernelProgram): void {
+		const open = this.#open.get(program.type);
+		if (open === undefined) return;
+		try {
+			open.object.attach(open.name);
+		} catch (error) {
+			this.#open.delete(program.type);
+			open.object[Symbol.dispose]();
+			throw error;
+		}
 	}
 }
 
