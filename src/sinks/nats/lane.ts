@@ -2,39 +2,15 @@ import { AssertionError, assert } from "../../base/assert.ts";
 import { backoffMs } from "../../base/backoff.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { type Bytes, bytes } from "../../base/units.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Log } from "../../telemetry/log.ts";
 import type { Batch, LaneIdentity, LanePosition, LaneStart, SinkLane } from "../sink.ts";
-import type { Epoch, LaneLink } from "./epoch.ts";
+import type { Epoch } from "./epoch.ts";
 import { operatingError, stopsLane } from "./failure.ts";
 import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
 import { batchTooLarge, twoWriters } from "./lane-errors.ts";
-import type { NatsSinkOptions } from "./options.ts";
+import type { LaneHouse } from "./lane-house.ts";
 import { type Reply, readReply } from "./reply.ts";
-import type { Slots } from "./slots.ts";
 import { isSameBatch, type StoredBatch } from "./stored.ts";
 import { laneSubject } from "./subject.ts";
-
-/** Numbers of a sink, counted by its lanes. */
-export interface LaneCounters {
-	batches: number;
-	events: number;
-	bytes: number;
-	errors: number;
-	retries: number;
-}
-
-/** What the lanes of one sink share. */
-export interface LaneHouse {
-	readonly link: LaneLink;
-	readonly slots: Slots;
-	readonly options: NatsSinkOptions;
-	readonly counters: LaneCounters;
-	readonly log: Log;
-	readonly clock: Clock;
-	/** 0 to below 1. */
-	readonly random: () => number;
-}
 
 /** Guard refusals in a row before the connection is taken for the cause. */
 const movedMax = 3;

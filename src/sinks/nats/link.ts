@@ -79,7 +79,7 @@ export class Link implements LaneLink {
 	current(signal: AbortSignal): Promise<Epoch> {
 		if (signal.aborted) return Promise.reject(signal.reason);
 		if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
-		if (this.#epoch !== undefined && this.#epoch.connection.alive) return Promise.resolve(this.#epoch);
+		if (this.#epoch?.connection.alive === true) return Promise.resolve(this.#epoch);
 		const either = AbortSignal.any([signal, this.#stop.signal]);
 		return new Promise((resolve, reject) => {
 			const done = (epoch: Epoch) => {
