@@ -2,7 +2,8 @@ import { statSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import manifest from "../package.json" with { type: "json" };
-import { type BuildInfo, checkObjects, compile, entrypoints, stageEmbedded } from "./build/compile.ts";
+import { describeError, OperatingError } from "../src/base/errors.ts";
+import { type BuildInfo, checkObjects, compile, entrypoints, stageEmbedded, workFolder } from "./build/compile.ts";
 import { noLibraries, targetLibraries } from "./build/libraries.ts";
 import { inRoot, root } from "./build/root.ts";
 import { run, say } from "./build/shell.ts";
@@ -29,20 +30,28 @@ const { values } = parseArgs({
 		help: { type: "boolean", default: false },
 	},
 });
-if (values.help) {
-	process.stdout.write(usage);
-} else {
-	const chosen = chooseTargets(values.target, values.all);
-	const commit = await commitOf();
-	await buildBpf();
-	for (const target of chosen) await build(target, { version: manifest.version, commit, target: target.name });
+if (values.help) process.stdout.write(usage);
+else await buildAll();
+
+async function buildAll(): Promise<void> {
+	try {
+		const chosen = chooseTargets(values.target, values.all);
+		const commit = await commitOf();
+		await buildBpf();
+		for (const target of chosen) await build(target, { version: manifest.version, commit, target: target.name });
+	} catch (error) {
+		if (!(error instanceof OperatingError)) throw error;
+		process.stderr.write(`${describeError(error)}\n`);
+		process.exitCode = 1;
+	}
 }
 
 async function build(target: Target, info: BuildInfo): Promise<void> {
 	const started = performance.now();
 	say(`${target.name}: version ${info.version}, commit ${info.commit}`);
 	const libraries = values["without-libbpf"] ? noLibraries(target) : await targetLibraries(target);
-	const { folder, objects } = stageEmbedded(target, libraries);
+	using work = workFolder(target);
+	const { folder, objects } = stageEmbedded(work.path, target, libraries);
 	await checkObjects(folder, objects);
 	const outfile = resolve(values.outfile ?? outputOf(target));
 	await compile({ target, embedded: folder, info, entries: values.entry.map((path) => resolve(path)), outfile });

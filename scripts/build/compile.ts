@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { OperatingError } from "../../src/base/errors.ts";
 import type { EmbeddedManifest } from "../../src/platform/ffi/embedded.ts";
 import { readElf } from "./elf.ts";
 import type { Libraries } from "./library.ts";
@@ -22,10 +23,16 @@ export interface BuildInfo {
 	readonly target: string;
 }
 
-/** Lays out the folder that becomes /$bunfs/root/embedded. Returns it and the names of the BPF objects. */
-export function stageEmbedded(target: Target, libraries: Libraries): { readonly folder: string; readonly objects: readonly string[] } {
-	const folder = inRoot("build", target.name, "embedded");
-	rmSync(folder, { recursive: true, force: true });
+/** A folder for one build alone, so that two at once do not disturb each other; gone at the end of the scope. */
+export function workFolder(target: Target): Disposable & { readonly path: string } {
+	const path = inRoot("build", target.name, `work-${process.pid}`);
+	mkdirSync(path, { recursive: true });
+	return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Lays out, below `work`, the folder that becomes /$bunfs/root/embedded. Returns it and the names of the BPF objects. */
+export function stageEmbedded(work: string, target: Target, libraries: Libraries): { readonly folder: string; readonly objects: readonly string[] } {
+	const folder = join(work, "embedded");
 	mkdirSync(join(folder, "lib"), { recursive: true });
 	mkdirSync(join(folder, "bpf"), { recursive: true });
 	for (const { name, content } of libraries.files) writeFileSync(join(folder, "lib", name), content);
@@ -43,17 +50,15 @@ export function stageEmbedded(target: Target, libraries: Libraries): { readonly 
 function stageObjects(target: Target, folder: string): string[] {
 	const source = inRoot("build/bpf", target.arch);
 	const objects = existsSync(source) ? readdirSync(source).filter((name) => name.endsWith(".bpf.o")) : [];
-	for (const name of objects) {
-		cpSync(join(source, name), join(folder, name));
-	}
+	for (const name of objects) cpSync(join(source, name), join(folder, name));
 	return objects.sort();
 }
 
-/** Refuses BPF objects that are none. Throws Error naming the object. */
+/** Refuses BPF objects that are none. Throws OperatingError "build_compile" naming the object. */
 export async function checkObjects(folder: string, objects: readonly string[]): Promise<void> {
 	for (const name of objects) {
 		const { machine, type } = readElf(await Bun.file(join(folder, "bpf", name)).bytes());
-		if (machine !== machineBpf || type !== 1) throw new Error(`${name} is no BPF object: machine ${machine}, type ${type}`);
+		if (machine !== machineBpf || type !== 1) throw new OperatingError("build_compile", `${name} is no BPF object: machine ${machine}, type ${type}`);
 	}
 }
 
@@ -68,12 +73,11 @@ export interface CompileJob {
 	readonly outfile: string;
 }
 
-/** Compiles a binary. Throws Error with the compiler's messages. */
+/** Compiles a binary. Throws OperatingError "build_compile" with the compiler's messages. */
 export async function compile({ target, embedded, info, entries, outfile }: CompileJob): Promise<void> {
 	mkdirSync(dirname(outfile), { recursive: true });
 	// Compiled beside its place and moved there, so that nobody starts half a binary, and one that runs is left alone.
-	const folder = inRoot("build", target.name, `compile-${process.pid}`);
-	const temporary = join(folder, basename(outfile));
+	const temporary = join(dirname(embedded), basename(outfile));
 	const result = await Bun.build({
 		entrypoints: [...entries],
 		target: "bun",
@@ -100,7 +104,6 @@ export async function compile({ target, embedded, info, entries, outfile }: Comp
 			autoloadPackageJson: false,
 		},
 	});
-	if (!result.success) throw new Error(`Compile ${target.name}: ${result.logs.map(String).join("; ")}`);
+	if (!result.success) throw new OperatingError("build_compile", `Compile ${target.name}: ${result.logs.map(String).join("; ")}`);
 	renameSync(temporary, outfile);
-	rmSync(folder, { recursive: true });
 }

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { OperatingError } from "../../src/base/errors.ts";
 import { inRoot } from "./root.ts";
 import { run, say } from "./shell.ts";
 import { debianArchitecture, type Target } from "./targets.ts";
@@ -16,7 +17,7 @@ export interface PackageRoot {
 
 /**
  * The packages of the target's architecture. Those of the machine itself are used where they are installed; all others are fetched by apt, which
- * checks their signatures, into a private folder. Throws Error where apt is missing or refuses.
+ * checks their signatures, into a private folder. Throws OperatingError "build_packages" where apt is missing or refuses.
  */
 export async function packageRoot(target: Target, packages: readonly string[]): Promise<PackageRoot> {
 	const { packages: architecture } = debianArchitecture[target.arch];
@@ -93,28 +94,41 @@ async function privateApt(architecture: string, kind: "deb" | "deb-src"): Promis
 	for (const part of ["state/lists/partial", "cache/archives/partial"]) mkdirSync(join(folder, part), { recursive: true });
 	const status = join(folder, "status");
 	writeFileSync(status, "");
-	const sources = join(folder, "debian.sources");
-	writeFileSync(sources, await debianSources(kind));
+	const sources = join(folder, "sources");
+	writeSources(sources, kind);
 	const options = [
 		"-q",
 		...["-o", `APT::Architecture=${architecture}`, "-o", `APT::Architectures=${architecture}`, "-o", "APT::Sandbox::User=root"],
 		...["-o", `Dir::State=${folder}/state`, "-o", `Dir::Cache=${folder}/cache`, "-o", `Dir::State::status=${status}`],
-		...["-o", `Dir::Etc::sourcelist=${sources}`, "-o", "Dir::Etc::sourceparts=-"],
+		...["-o", "Dir::Etc::sourcelist=-", "-o", `Dir::Etc::sourceparts=${sources}`],
 	];
 	await run(["apt-get", ...options, "update"]);
 	return options;
 }
 
-/** The machine's own Debian repositories, for packages or for sources. */
-async function debianSources(kind: "deb" | "deb-src"): Promise<string> {
-	const folder = "/etc/apt/sources.list.d";
-	const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".sources")) : [];
-	const stanzas: string[] = [];
-	for (const file of files) {
-		const text = await Bun.file(join(folder, file)).text();
-		const found = text.split(/\n\s*\n/).filter((stanza) => /^Types:.*\bdeb\b/m.test(stanza) && /debian-archive-keyring/.test(stanza));
-		stanzas.push(...found.map((stanza) => stanza.replace(/^Types:.*$/m, `Types: ${kind}`).replace(/^#.*\n/gm, "")));
+/** Writes the machine's own Debian repositories, for packages or for sources, into a folder that apt reads. Throws where it has none. */
+function writeSources(folder: string, kind: "deb" | "deb-src"): void {
+	rmSync(folder, { recursive: true, force: true });
+	mkdirSync(folder, { recursive: true });
+	const system = "/etc/apt/sources.list.d";
+	const files = existsSync(system) ? readdirSync(system).map((name) => join(system, name)) : [];
+	const texts = (extension: string) =>
+		[...files, "/etc/apt/sources.list"].filter((path) => path.endsWith(extension) && existsSync(path)).map(readText);
+	const stanzas = texts(".sources")
+		.flatMap((text) => text.split(/\n\s*\n/))
+		.filter((stanza) => /^Types:.*\bdeb\b/m.test(stanza) && /debian-archive-keyring/.test(stanza))
+		.map((stanza) => stanza.replace(/^#.*\n/gm, "").replace(/^Types:.*$/m, `Types: ${kind}`));
+	const lines = texts(".list")
+		.flatMap((text) => text.split("\n"))
+		.filter((line) => /^deb\s.*\/debian(-security)?\/?\s/.test(line))
+		.map((line) => line.replace(/^deb/, kind));
+	if (stanzas.length + lines.length === 0) {
+		throw new OperatingError("build_packages", "No Debian repository in /etc/apt: packages of other architectures are fetched on Debian only");
 	}
-	if (stanzas.length === 0) throw new Error(`No Debian repository in ${folder}: packages of other architectures are fetched on Debian only`);
-	return `${stanzas.join("\n\n")}\n`;
+	writeFileSync(join(folder, "debian.sources"), `${stanzas.join("\n\n")}\n`);
+	writeFileSync(join(folder, "debian.list"), `${lines.join("\n")}\n`);
+}
+
+function readText(path: string): string {
+	return readFileSync(path, "utf8");
 }

@@ -1,3 +1,4 @@
+import { OperatingError } from "../../src/base/errors.ts";
 /** What a 64-bit little-endian ELF file says about itself, as far as a loader cares. */
 export interface ElfFile {
 	/** e_machine: 62 is x86-64, 183 AArch64, 247 BPF. */
@@ -25,11 +26,11 @@ const tagVersionCount = 0x6fffffffn;
 const sectionDynamicSymbols = 11;
 const bindWeak = 2;
 
-/** Reads an ELF file. Throws Error where it is none or is cut short. */
+/** Reads an ELF file. Throws OperatingError "build_elf" where it is none or is cut short. */
 export function readElf(content: Uint8Array): ElfFile {
 	const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-	if (view.byteLength < 64 || view.getUint32(0) !== 0x7f454c46) throw new Error("Not an ELF file");
-	if (view.getUint8(4) !== 2 || view.getUint8(5) !== 1) throw new Error("Not a 64-bit little-endian ELF file");
+	if (view.byteLength < 64 || view.getUint32(0) !== 0x7f454c46) throw new OperatingError("build_elf", "Not an ELF file");
+	if (view.getUint8(4) !== 2 || view.getUint8(5) !== 1) throw new OperatingError("build_elf", "Not a 64-bit little-endian ELF file");
 	const segments = readSegments(view);
 	const dynamic = readDynamic(view, segments);
 	const stringsAt = fileOffset(segments, dynamic.find(([tag]) => tag === tagStrings)?.[1] ?? 0n);

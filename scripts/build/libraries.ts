@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { OperatingError } from "../../src/base/errors.ts";
 import { packageRoot } from "./debian.ts";
 import { type ElfFile, readElf } from "./elf.ts";
 import type { Libraries, Library } from "./library.ts";
@@ -14,7 +15,7 @@ export function noLibraries(target: Target): Libraries {
 	return { files: [], sources: [], needs: `${target.libc} alone`, absent: `kernel collector: this build for ${target.libc} carries no libbpf` };
 }
 
-/** Finds and checks the libraries of a target. Throws Error where one would not load on a node of that kind. */
+/** Finds and checks the libraries of a target. Throws OperatingError "build_library" where one would not load on a node of that kind. */
 export async function targetLibraries(target: Target): Promise<Libraries> {
 	if (target.libc === "musl") return muslLibraries(target);
 	const { folder, sources } = await packageRoot(target, packages);
@@ -24,7 +25,7 @@ export async function targetLibraries(target: Target): Promise<Libraries> {
 
 /**
  * Proves that a node with nothing but its C library can load `files` in their order: right machine, every DT_NEEDED is glibc's or was loaded before,
- * every version asked of glibc is one of its public ones. Returns the newest of them. Throws Error naming what is wrong.
+ * every version asked of glibc is one of its public ones. Returns the newest of them. Throws OperatingError "build_library" naming what is wrong.
  */
 export function checkClosure(target: Target, files: readonly Library[]): string {
 	const { machine, loader } = debianArchitecture[target.arch];
@@ -33,14 +34,15 @@ export function checkClosure(target: Target, files: readonly Library[]): string 
 	let floor = "2.2.5";
 	for (const { name, content } of files) {
 		const elf = readElf(content);
-		if (elf.machine !== machine) throw new Error(`${name} is for machine ${elf.machine}, ${target.name} is ${machine}`);
-		if (elf.soname !== name) throw new Error(`${name} calls itself ${elf.soname}`);
+		if (elf.machine !== machine) throw new OperatingError("build_library", `${name} is for machine ${elf.machine}, ${target.name} is ${machine}`);
+		if (elf.soname !== name) throw new OperatingError("build_library", `${name} calls itself ${elf.soname}`);
 		const strange = elf.needed.filter((needed) => !node.has(needed) && !loaded.has(needed));
-		if (strange.length > 0) throw new Error(`${name} needs ${strange.join(", ")}, which neither the node nor the binary gives`);
+		if (strange.length > 0)
+			throw new OperatingError("build_library", `${name} needs ${strange.join(", ")}, which neither the node nor the binary gives`);
 		for (const { file, version } of elf.versions) {
 			if (!node.has(file)) continue;
 			const glibc = /^GLIBC_(\d+(?:\.\d+)+)$/.exec(version)?.[1];
-			if (glibc === undefined) throw new Error(`${name} needs ${version} of ${file}`);
+			if (glibc === undefined) throw new OperatingError("build_library", `${name} needs ${version} of ${file}`);
 			if (compareVersions(glibc, floor) > 0) floor = glibc;
 		}
 		loaded.set(name, elf);
@@ -64,5 +66,5 @@ function findLibrary(root: string, target: Target, name: string): string {
 		const path = join(root, folder, name);
 		if (existsSync(path)) return path;
 	}
-	throw new Error(`${name} is in none of the packages ${packages.join(", ")}`);
+	throw new OperatingError("build_library", `${name} is in none of the packages ${packages.join(", ")}`);
 }

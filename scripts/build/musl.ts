@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
+import { OperatingError } from "../../src/base/errors.ts";
 import { packageRoot, sourcePackages } from "./debian.ts";
 import { readElf } from "./elf.ts";
 import type { Libraries } from "./library.ts";
@@ -55,7 +56,7 @@ interface Part {
 
 /**
  * Debian has no libbpf for musl, so it is compiled from Debian's sources by clang: zlib, libelf and libbpf as one shared library, which needs
- * nothing but the C library. The result is kept in build/. Throws Error where a tool or a source is missing.
+ * nothing but the C library. The result is kept in build/. Throws OperatingError "build_library" where a tool or a source is missing.
  */
 export async function muslLibraries(target: Target): Promise<Libraries> {
 	const { folder: source, sources } = await sourcePackages(["zlib", "elfutils", "libbpf"]);
@@ -71,19 +72,20 @@ export async function muslLibraries(target: Target): Promise<Libraries> {
 
 /**
  * Proves that musl alone can load the library: right machine and name, nothing needed but the C library, and every symbol that it leaves open is one
- * of the C library's. Throws Error naming what is wrong.
+ * of the C library's. Throws OperatingError "build_library" naming what is wrong.
  */
 export function checkMusl(target: Target, content: Uint8Array, libc: Uint8Array): void {
 	const elf = readElf(content);
 	const { machine } = debianArchitecture[target.arch];
-	if (elf.machine !== machine || elf.soname !== "libbpf.so.1") throw new Error(`The library is ${elf.soname} for machine ${elf.machine}`);
+	if (elf.machine !== machine || elf.soname !== "libbpf.so.1")
+		throw new OperatingError("build_library", `The library is ${elf.soname} for machine ${elf.machine}`);
 	// musl's loader takes every name that begins so for itself.
 	const strange = elf.needed.filter((needed) => !needed.startsWith("libc."));
-	if (strange.length > 0) throw new Error(`libbpf.so.1 needs ${strange.join(", ")}`);
+	if (strange.length > 0) throw new OperatingError("build_library", `libbpf.so.1 needs ${strange.join(", ")}`);
 	const known = new Set(readElf(libc).definedSymbols);
 	const open = elf.undefinedSymbols.filter((symbol) => !known.has(symbol));
-	if (open.length > 0) throw new Error(`libbpf.so.1 needs ${open.join(", ")}, which musl does not have`);
-	if (!elf.definedSymbols.includes("bpf_object__load")) throw new Error("libbpf.so.1 has no bpf_object__load");
+	if (open.length > 0) throw new OperatingError("build_library", `libbpf.so.1 needs ${open.join(", ")}, which musl does not have`);
+	if (!elf.definedSymbols.includes("bpf_object__load")) throw new OperatingError("build_library", "libbpf.so.1 has no bpf_object__load");
 }
 
 interface LibraryJob {
@@ -124,10 +126,11 @@ async function buildLibrary({ target, source, root, libc, output }: LibraryJob):
 	await run(
 		[
 			...["clang", `--target=${triplet}`, ...linker, "-nostdlib", "-shared", ...link.map((flag) => `-Wl,${flag}`)],
-			...["-o", output, ...objects, "-L", libc, "-lc"],
+			...["-o", "linked", ...objects, "-L", libc, "-lc"],
 		],
 		{ cwd: folder },
 	);
+	renameSync(join(folder, "linked"), output);
 }
 
 function parts(source: string, folder: string): Part[] {

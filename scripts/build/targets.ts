@@ -1,3 +1,4 @@
+import { OperatingError } from "../../src/base/errors.ts";
 /** One machine that the agent is built for. */
 export interface Target {
 	/** As given to --target: "linux-arm64". */
@@ -27,17 +28,19 @@ export const debianArchitecture = {
 /** The target of the machine that builds: glibc of its own architecture. */
 export function hostTarget(): Target {
 	const found = targets.find((target) => target.name === `linux-${process.arch}`);
-	if (found === undefined) throw new Error(`No target for ${process.platform}-${process.arch}: build on Linux, x64 or arm64`);
+	if (found === undefined)
+		throw new OperatingError("build_target", `No target for ${process.platform}-${process.arch}: build on Linux, x64 or arm64`);
 	return found;
 }
 
-/** The targets that the command line asks for. Throws Error naming the possible ones. */
+/** The targets that the command line asks for. Throws OperatingError "build_target" naming the possible ones. */
 export function chooseTargets(names: readonly string[], all: boolean): readonly Target[] {
 	if (all) return targets;
 	if (names.length === 0) return [hostTarget()];
 	return names.map((name) => {
 		const found = targets.find((target) => target.name === name.replace(/^bun-/, ""));
-		if (found === undefined) throw new Error(`Unknown target ${name}: one of ${targets.map((target) => target.name).join(", ")}`);
+		if (found === undefined)
+			throw new OperatingError("build_target", `Unknown target ${name}: one of ${targets.map((target) => target.name).join(", ")}`);
 		return found;
 	});
 }
