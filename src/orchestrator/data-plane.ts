@@ -4,8 +4,9 @@ import { collectorDefinition } from "../collectors/registry.ts";
 import { getCollectorConfig } from "../config/schema.ts";
 import { openLaneState } from "../lane/lane-state.ts";
 import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
+import { runLater } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
 import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
 import type { Health } from "../telemetry/health.ts";
@@ -48,7 +49,7 @@ export class DataPlane {
 	readonly #rings: DrainedRing[] = [];
 	readonly #lanes: Lane[] = [];
 	readonly #abort = new AbortController();
-	#timer: ReturnType<typeof setTimeout> | undefined;
+	#cancelTurn = () => {};
 	#stopping = false;
 
 	constructor(options: DataWorkerOptions, sinks: readonly [Sink, ...Sink[]], clock: Clock, log: Log, events: DataPlaneEvents) {
@@ -87,11 +88,9 @@ export class DataPlane {
 
 	/** The sources are stopped: drains, sends and awaits what is left, at most `timeout` milliseconds; closes the sinks. */
 	async stop(timeout: number): Promise<void> {
-		const deadline = this.#clock.monotonic() + timeout;
-		await Promise.race([this.#finish(), this.#clock.sleep(timeout)]);
+		const inTime = await resolvesWithin(this.#clock, this.#finish(), timeout);
 		this.#stopping = true;
-		clearTimeout(this.#timer);
-		const inTime = this.#clock.monotonic() < deadline;
+		this.#cancelTurn();
 		if (!inTime) this.#log.warn("Not everything was delivered before the time to stop ran out; sources that can be read again keep the rest.");
 		this.#abort.abort(new OperatingError("stopped", "Stop the agent"));
 		await Promise.all(this.#sinks.map((sink) => sink.stop()));
@@ -132,9 +131,9 @@ export class DataPlane {
 		let records = 0;
 		for (const ring of this.#rings) records += drainRing(ring).records;
 		for (const { writer } of this.#lanes) writer.tick();
-		clearTimeout(this.#timer);
+		this.#cancelTurn();
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
-		this.#timer = setTimeout(this.#turn, records >= busyRecords ? 0 : quietInterval);
+		this.#cancelTurn = runLater(records >= busyRecords ? 0 : quietInterval, this.#turn);
 	};
 
 	async #openLane(lane: Lane): Promise<void> {

@@ -1,7 +1,8 @@
 import { assert } from "../base/assert.ts";
 import { backoffMs } from "../base/backoff.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import type { Memory } from "../platform/ffi/memory.ts";
+import { runEvery } from "../platform/timers.ts";
 import { wordHeartbeat } from "../ring/layout.ts";
 import { setControl } from "../ring/writer.ts";
 import type { Health } from "../telemetry/health.ts";
@@ -66,7 +67,7 @@ export class Supervisor {
 	#positions: Positions = {};
 	#beat = -1;
 	#beatAt = 0;
-	#watch: ReturnType<typeof setInterval> | undefined;
+	#endWatch = () => {};
 
 	constructor(options: SupervisorOptions) {
 		this.name = options.name;
@@ -79,8 +80,7 @@ export class Supervisor {
 		if (this.#abort.signal.aborted) return;
 		this.#positions = positions;
 		this.#launch();
-		this.#watch = setInterval(() => this.#look(), watchInterval);
-		this.#watch.unref();
+		this.#endWatch = runEvery(watchInterval, () => this.#look());
 	}
 
 	/** Times the host was started again. */
@@ -109,12 +109,12 @@ export class Supervisor {
 	/** Asks the host to end, waits a moment, and ends it. Harmless twice. */
 	async stop(): Promise<void> {
 		this.#abort.abort();
-		clearInterval(this.#watch);
+		this.#endWatch();
 		const host = this.#host;
 		if (host === undefined) return;
 		setControl(this.#options.ring, true);
-		await Promise.race([host.exited, this.#options.clock.sleep(stopWait)]);
-		host.kill();
+		const isGone = await resolvesWithin(this.#options.clock, host.exited, stopWait);
+		if (!isGone) host.kill();
 		await host.exited;
 	}
 

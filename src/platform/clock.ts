@@ -27,3 +27,17 @@ export const systemClock: Clock = {
 		});
 	},
 };
+
+/** True once `work` has resolved, false where that takes longer than `duration` milliseconds. Leaves no timer behind. Rejects as `work` does. */
+export async function resolvesWithin(clock: Clock, work: Promise<unknown>, duration: number): Promise<boolean> {
+	const abort = new AbortController();
+	const late = clock.sleep(duration, abort.signal).then(
+		() => false,
+		() => true,
+	);
+	try {
+		return await Promise.race([work.then(() => true), late]);
+	} finally {
+		abort.abort();
+	}
+}
