@@ -7,7 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import { headerBytes } from "../ring/layout.ts";
 import { planRing } from "../ring/plan.ts";
-import { type Health, worstStatus } from "../telemetry/health.ts";
+import type { Health } from "../telemetry/health.ts";
 import type { Ledger } from "../telemetry/ledger.ts";
 import type { Log } from "../telemetry/log.ts";
 import { startChildHost } from "./child-host.ts";
@@ -185,11 +185,6 @@ export class Orchestrator {
 		for (const [name, state] of Object.entries(data.sinks)) health[name] = state;
 		return { health, ledger: data.ledger, statistics: data.statistics, restarts };
 	}
-}
-
-/** The state of the agent as a whole. */
-export function overallHealth(report: OrchestratorReport): Health["status"] {
-	return worstStatus(Object.values(report.health).map(({ status }) => status));
 }
 
 /**
