@@ -1,6 +1,5 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { type NatsConnection as Client, type Msg, NatsConnectionImpl, nuid, PermissionViolationError, type Status } from "@nats-io/transport-node";
-import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type ReadText, readAuthenticator, readTls } from "./authentication.ts";
@@ -64,7 +63,6 @@ export class NatsConnection implements LaneConnection {
 
 	/** Connects and logs in, or rejects with OperatingError within the connect time-out. */
 	static async open(server: ServerUrl, options: NatsSinkOptions, timing: NatsTiming, world: ConnectionWorld): Promise<NatsConnection> {
-		installTransport();
 		const authenticator = await readAuthenticator(options.authentication, server, world.read);
 		const settings = new TransportSettings(await readTls(options.tls, server, world.read));
 		const prefix = options.inboxPrefix ?? "_INBOX";
@@ -85,6 +83,7 @@ export class NatsConnection implements LaneConnection {
 		world.signal.addEventListener("abort", abort, { once: true });
 		let nc: Client;
 		try {
+			installTransport();
 			nc = await inTime(NatsConnectionImpl.connect(natsOptions), timing.connectMs * attemptsPerServer, world);
 		} catch (error) {
 			world.signal.removeEventListener("abort", abort);
@@ -92,7 +91,11 @@ export class NatsConnection implements LaneConnection {
 			throw explainConnectFailure(error, server, settings.transport, options.authentication.kind !== "none" || server.user !== undefined);
 		}
 		const { transport } = settings;
-		assert(transport !== undefined, "An open connection has a transport");
+		if (transport === undefined) {
+			// The way to make transports is one for the thread: a client of somebody else's was faster. The next attempt has it again.
+			await nc.close();
+			throw new OperatingError("nats_error", "Another NATS client of this thread took the connection");
+		}
 		const { domain } = options.jetstream;
 		const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timing.requestMs, ...(domain === "" ? {} : { domain }) });
 		const connection = new NatsConnection(nc, transport, manager, `${prefix}.${nuid.next()}.`, world.clock);

@@ -124,8 +124,9 @@ export class Link implements LaneLink {
 		if (this.#loop === undefined) return { status: "unknown", message: "The NATS sink is not started" };
 		if (this.#stop.signal.aborted) return { status: "unknown", message: "The NATS sink has stopped" };
 		const problem = this.#problem;
-		if (problem !== undefined)
+		if (problem !== undefined) {
 			return { status: needsPerson(problem) ? "unhealthy" : "degraded", message: `${describeError(problem)}; ${this.state}` };
+		}
 		const server = this.#server?.shown ?? "";
 		if (this.#epoch === undefined) return { status: "unknown", message: "Connecting to NATS" };
 		if (this.#differences.length > 0) {
@@ -147,7 +148,8 @@ export class Link implements LaneLink {
 			const wait = backoffMs(this.#failures, this.timing.backoffMinMs, this.timing.backoffMaxMs, random);
 			const fields = { reason: reason.message, code: reason.code, failures: this.#failures, waitMs: Math.round(wait) };
 			if (this.#failures === this.#options.maxReconnects) log.warn("The NATS circuit is open; probing goes on.", fields);
-			else log.debug("The NATS connection ended.", fields);
+			else if (this.#failures === 1) log.warn("There is no connection to NATS; trying again.", fields);
+			else log.debug("There is no connection to NATS.", fields);
 			try {
 				await clock.sleep(wait, signal);
 			} catch {
