@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from "bun:test";
-import { mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileC } from "../support/exec-storm.ts";
 import { type KernelEvent, KernelHarness } from "../support/kernel-harness.ts";
@@ -95,16 +95,52 @@ testNeeding(needs, "kernel events of a living process agree with /proc", async (
 
 /** The inode of the process's cgroup folder, which is the kernel's id of it. */
 function cgroupInode(pid: number, hierarchy: string): string {
+	return String(statSync(cgroupFolder(pid, hierarchy) ?? "", { bigint: true }).ino);
+}
+
+/** Where a process is in a hierarchy; undefined where that is not mounted. */
+function cgroupFolder(pid: number, hierarchy: string): string | undefined {
 	const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
 	const line = lines.find((text) => (hierarchy === "unified" ? text.startsWith("0:") : (text.split(":")[1] ?? "").split(",").includes(hierarchy)));
-	const path = line?.split(":").slice(2).join(":") ?? "";
 	const mounts = readFileSync("/proc/self/mounts", "utf8")
 		.split("\n")
 		.map((text) => text.split(" "));
 	const kind = hierarchy === "unified" ? "cgroup2" : "cgroup";
 	const mount = mounts.find((fields) => fields[2] === kind && (kind === "cgroup2" || (fields[3] ?? "").split(",").includes(hierarchy)));
-	return String(statSync(join(mount?.[1] ?? "", path), { bigint: true }).ino);
+	if (line === undefined || mount === undefined) return undefined;
+	return join(mount[1] ?? "", line.split(":").slice(2).join(":"));
 }
+
+testNeeding([...needs, "root"], "kernel events name the cgroup in every hierarchy, and user and group as they were set", async () => {
+	let looked = 0;
+	for (const hierarchy of ["unified", "memory", "pids"] as const) {
+		const parent = cgroupFolder(process.pid, hierarchy);
+		if (parent === undefined) continue;
+		const own = join(parent, `tapio-test-${process.pid}`);
+		mkdirSync(own);
+		try {
+			using harness = new KernelHarness({ hierarchy }).start();
+			const command = `echo $$ > ${own}/cgroup.procs && exec setpriv --reuid=12345 --regid=54321 --clear-groups /bin/true ${hierarchy}`;
+			const { pid, exitCode } = Bun.spawnSync(["sh", "-c", command]);
+			expect(exitCode).toBe(0);
+			harness.poll();
+			const mine = harness.ofType("tapio.process.exec").filter(({ data }) => data.attributes["process.pid"] === pid);
+			expect(mine.at(-1)?.data.attributes).toMatchObject({
+				"process.command_args": ["/bin/true", hierarchy],
+				"process.user.id": 12345,
+				"process.real_user.id": 12345,
+				"tapio.process.group.id": 54321,
+				"tapio.cgroup.id": String(statSync(own, { bigint: true }).ino),
+				"tapio.cgroup.hierarchy": hierarchy,
+			});
+			expect(mine[0]?.data.attributes["process.user.id"]).toBe(0);
+		} finally {
+			rmdirSync(own);
+		}
+		looked++;
+	}
+	expect(looked).toBeGreaterThan(0);
+});
 
 testNeeding(needs, "kernel events escape hostile arguments and name what they replaced", async () => {
 	const { data } = await execOf("invalid");

@@ -7,7 +7,7 @@ import { type BpfRing, bpfRingBytes } from "../../platform/ffi/bpf-ring.ts";
 import { bpfObject, type LibbpfFiles, openEmbeddedLibraries } from "../../platform/ffi/embedded.ts";
 import { Epoll } from "../../platform/ffi/epoll.ts";
 import { openLibbpf } from "../../platform/ffi/libbpf.ts";
-import { kernelBtfPath, readCgroupHierarchy } from "../../platform/kernel-facts.ts";
+import { type CgroupHierarchy, kernelBtfPath, readCgroupHierarchy } from "../../platform/kernel-facts.ts";
 import { counterOwn, type RecordWriter } from "../../ring/writer.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Collector, CollectorContext, CollectorStatistics } from "../collector.ts";
@@ -52,6 +52,8 @@ export interface KernelCollectorOptions {
 	readonly btfPath?: string;
 	/** What the kernel allows, instead of asking it. */
 	readonly support?: BpfSupport;
+	/** Which cgroup identifies a process, instead of what this node has. */
+	readonly hierarchy?: CgroupHierarchy;
 	/** Bytes of the BPF ring, instead of what `buffer_size` gives. */
 	readonly ringBytes?: number;
 }
@@ -188,7 +190,7 @@ class KernelCollector implements Collector {
 			object: this.#options.object ?? bpfObject,
 			ringBytes:
 				this.#options.ringBytes ?? bpfRingBytes(Math.min(ringBytesMax, (this.#config.buffer_size ?? bufferSizeDefault) * recordBytesTypical)),
-			hierarchy: readCgroupHierarchy(),
+			hierarchy: this.#options.hierarchy ?? readCgroupHierarchy(),
 			kernelReads,
 		});
 	}
