@@ -49,8 +49,8 @@ export function explainConnectFailure(error: unknown, server: ServerUrl, transpo
 		return wrap("nats_authorization", "the credentials have expired", "issue new ones for this node");
 	if (error instanceof AuthorizationError) {
 		return credentials
-			? wrap("nats_authorization", "the server refuses these credentials (Authorization Violation)", "check user, password, token or key in nats")
-			: wrap("nats_authorization", "the server wants credentials (Authorization Violation)", "set nats.auth_enabled and the credentials");
+			? wrap("nats_authorization", "the server refuses these credentials, Authorization Violation", "check user, password, token or key in nats")
+			: wrap("nats_authorization", "the server wants credentials, Authorization Violation", "set nats.auth_enabled and the credentials");
 	}
 	const cause = transport?.closeError ?? error;
 	if (cause instanceof OperatingError && cause.code !== "nats_closed")
@@ -85,7 +85,7 @@ function explainTls(cause: unknown, code: string | undefined, wrap: Wrap): Opera
 	if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
 		return wrap("nats_tls_untrusted", "the certificate is for another name", "use the name in the certificate");
 	if (code !== undefined && /CERT|SIGNATURE|ISSUER|CHAIN/.test(code)) {
-		return wrap("nats_tls_untrusted", `the server's certificate is not trusted (${code})`, "set nats.tls.ca to the authority that signed it");
+		return wrap("nats_tls_untrusted", `the server's certificate is not trusted, ${code}`, "set nats.tls.ca to the authority that signed it");
 	}
 	return wrap(
 		"nats_tls",
