@@ -1,6 +1,8 @@
 import { expect } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import type { NatsAuthentication, NatsTls } from "../../src/sinks/nats/options.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { makeNkeyUser, makeOperator } from "../support/nats-accounts.ts";
@@ -112,6 +114,28 @@ nats("Sink speaks TLS with an authority of its own, by address and by name", asy
 	expect(await refusal(plain.url, { kind: "none" }, tls)).toContain("does not offer TLS");
 	expect(await refusal(`tls://127.0.0.1:${plain.port}`, { kind: "none" })).toContain("does not offer TLS");
 	expect(await refusal(server.url, { kind: "none" }, { ca: `${pem.ca}.none` })).toContain("authority file");
+});
+
+nats("Sink speaks TLS before the greeting where it is told to", async () => {
+	await using server = await NatsServer.start();
+	const pem = makeCertificates(server.directory);
+	const options = { cert: readFileSync(pem.serverCert), key: readFileSync(pem.serverKey) };
+	// What an ingress does, and servers with handshake_first: TLS comes before any word of NATS.
+	const front = createServer(options, (client) => {
+		const behind = connect(server.port, "127.0.0.1");
+		client.pipe(behind).pipe(client);
+		for (const socket of [client, behind]) socket.on("error", () => behind.destroy());
+	});
+	await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+	const address = front.address();
+	const port = typeof address === "object" ? address?.port : undefined;
+	try {
+		await expectDelivery(`nats://127.0.0.1:${port}`, { kind: "none" }, { ca: pem.ca, handshakeFirst: true });
+		expect(await refusal(`nats://127.0.0.1:${port}`, { kind: "none" }, { ca: pem.otherCa, handshakeFirst: true })).toContain("set nats.tls.ca");
+		expect(await refusal(`nats://127.0.0.1:${port}`, { kind: "none" }, { ca: pem.ca })).toContain("no greeting came");
+	} finally {
+		front.close();
+	}
 });
 
 nats("Sink shows its certificate where the server wants one, and says where it has none", async () => {
