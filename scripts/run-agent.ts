@@ -25,9 +25,11 @@ note(
 );
 note(`${bold("Agent")} ${command.map((word) => (word.startsWith(root) ? relative(root, word) : word)).join(" ")}${dim("; Ctrl-C ends it")}`);
 
+// What is meant for this script alone would be unknown keys to the agent.
+const { TAPIO_AGENT: _agent, TAPIO_RUN_DATA: _data, ...environment } = process.env;
 const child = Bun.spawn(tied(command), {
 	cwd: root,
-	env: server === undefined ? process.env : { ...process.env, NATS_URL: server.url },
+	env: server === undefined ? environment : { ...environment, NATS_URL: server.url },
 	stdin: "inherit",
 	stdout: "inherit",
 	stderr: "inherit",

@@ -6,12 +6,19 @@ import type { LogEntry, LogLevel } from "../telemetry/log.ts";
 
 const colors: Readonly<Record<LogLevel, string>> = { debug: "90", info: "36", warn: "33", error: "31" };
 
-/** Writes log entries to the standard error: aligned and coloured for a person, `key=value` (logfmt) in a pipe. Secrets of URLs are masked. */
-export function logOutput(output: TextOutput, clock: Clock): (entry: LogEntry) => void {
+/**
+ * Writes log entries to the standard error: aligned and coloured for a person, `key=value` (logfmt) in a pipe. Credentials in URLs are masked, and the
+ * `secrets` wherever they appear. Where nobody reads the log any more, or the disk behind it is full, the agent goes on without.
+ */
+export function logOutput(output: TextOutput, clock: Clock, secrets: readonly string[] = []): (entry: LogEntry) => void {
 	return (entry) => {
 		const time = new Date(clock.now()).toISOString();
 		const line = output.isTerminal ? terminalLine(entry, time, output.colors) : plainLine(entry, time);
-		output.write(`${maskSecrets(line)}\n`);
+		try {
+			output.write(`${maskSecrets(line, secrets)}\n`);
+		} catch {
+			// There is no other place to say it; events matter more than words about them.
+		}
 	};
 }
 

@@ -1,5 +1,6 @@
 import { OperatingError } from "../base/errors.ts";
 import { collectorDefinitions } from "../collectors/registry.ts";
+import { secretValues } from "../config/explain.ts";
 import type { AgentConfig, CollectorConfig } from "../config/schema.ts";
 import { lockStateDirectory } from "../lane/state-directory.ts";
 import { Orchestrator, type OrchestratorReport } from "../orchestrator/orchestrator.ts";
@@ -27,7 +28,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 	const probed = await withAvailable(loaded.config, terminal);
 	if (probed === undefined) return exitStatusUnavailable;
 	const config = probed;
-	const log = createLog(config.orchestrator.log_level, "agent", logOutput(terminal.error, clock));
+	const log = createLog(config.orchestrator.log_level, "agent", logOutput(terminal.error, clock, secretValues(loaded)));
 	const note = ringNote(config);
 	if (note !== undefined) log.info(note);
 	const keepsState = config.hasFile || config.orchestrator.nats.enabled;

@@ -14,7 +14,7 @@ function start(directory: TemporaryDirectory, environment: Record<string, string
 	const reach = `(exec 3<>"/dev/tcp/127.0.0.1/\${NATS_URL##*:}") 2>/dev/null && echo "server there" || echo "server gone"`;
 	writeFileSync(
 		agent,
-		`#!/bin/bash\ntrap '${reach}; echo ended; exit 7' INT TERM\necho "args $*"\necho "url $NATS_URL"\nwhile :; do read -t 0.05 <> <(:); done\n`,
+		`#!/bin/bash\ntrap '${reach}; echo ended; exit 7' INT TERM\necho "args $*"\necho "keys $(env | grep -c ^TAPIO_)"\necho "url $NATS_URL"\nwhile :; do read -t 0.05 <> <(:); done\n`,
 	);
 	chmodSync(agent, 0o755);
 	const env = { PATH: process.env["PATH"] ?? "", TAPIO_AGENT: agent, TAPIO_RUN_DATA: directory.join("data"), ...environment };
@@ -44,6 +44,8 @@ testNeeding("nats", "run-agent starts a server, keeps it until the agent has end
 	child.kill("SIGTERM");
 	expect(await child.exited).toBe(7);
 	expect(output()).toContain("args --config configs/dev.yaml --flag\n");
+	// Its own settings would be unknown keys to the agent.
+	expect(output()).toContain("keys 0\n");
 	expect(output()).toContain("server there\nended\n");
 	expect(await answers(url)).toBe(false);
 	expect((await child.stderr.text()).trimEnd().split("\n").length).toBe(2);
