@@ -6,6 +6,7 @@ import type { Positions } from "./supervisor.ts";
 /** What the data worker tells without being asked. */
 export interface DataClientEvents {
 	readonly onLaneOpen: (collector: string, position: string | undefined) => void;
+	readonly onRewind: (collector: string, reason: string) => void;
 	readonly onLog: (entry: LogEntry) => void;
 	/** The worker cannot go on: the agent ends. */
 	readonly onFailed: (message: string) => void;
@@ -71,6 +72,9 @@ export class DataClient {
 				break;
 			case "laneOpen":
 				this.#events.onLaneOpen(message.collector, message.position);
+				break;
+			case "rewind":
+				this.#events.onRewind(message.collector, message.reason);
 				break;
 			case "settled":
 				this.#settling.get(message.ring)?.(message.positions);

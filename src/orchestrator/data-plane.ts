@@ -28,6 +28,8 @@ const flushPoll = 20;
 /** What the data plane tells its owner. */
 export interface DataPlaneEvents {
 	readonly laneOpen: (collector: string, position: string | undefined) => void;
+	/** The host of the collector is to be ended, and started anew where {@link DataPlane.settle} then says. */
+	readonly rewind: (collector: string, reason: string) => void;
 }
 
 interface Lane {
@@ -76,11 +78,13 @@ export class DataPlane {
 			const { records, blocked } = drainRing(ring);
 			if (records === 0 && !blocked) break;
 			if (blocked) await this.#clock.sleep(flushPoll);
-			if (this.#stopping && blocked) break;
+			// What is left stays in the ring, in flight: the account is not closed.
+			if (this.#stopping && blocked) return {};
 		}
 		const positions: Record<string, string | undefined> = {};
 		for (const { lane, account } of ring.collectors) {
 			account.settle();
+			lane.resume();
 			positions[account.definition.name] = lane.cursor;
 		}
 		return positions;
@@ -184,6 +188,7 @@ export class DataPlane {
 			clock: this.#clock,
 			signal: this.#abort.signal,
 			onRoom: () => this.#turn(),
+			onRewind: (reason) => this.#events.rewind(name, reason),
 			onStopped: (error) => {
 				const lane = this.#lanes.find((candidate) => candidate.collector === name);
 				if (lane !== undefined) lane.failure = describeError(error);
@@ -201,6 +206,8 @@ function randomId(): string {
 function laneHealth(lane: Lane): Health {
 	if (lane.failure !== undefined) return { status: "unhealthy", message: lane.failure };
 	if (!lane.writer.isOpen) return { status: "degraded", message: "waits until the sink says where it stands" };
-	if (lane.writer.stateFailure !== undefined) return { status: "degraded", message: lane.writer.stateFailure };
+	const { stateFailure, notice } = lane.writer;
+	if (notice !== undefined) return { status: "degraded", message: notice };
+	if (stateFailure !== undefined) return { status: "degraded", message: stateFailure };
 	return { status: "healthy", message: "open" };
 }

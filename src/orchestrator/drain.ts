@@ -39,6 +39,7 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 		}
 		entry.account.drained++;
 		if (appended === "position") entry.account.positions++;
+		else if (appended === "skipped") entry.account.skipped++;
 		records++;
 	}
 	if (records > 0) reader.commit();

@@ -1,14 +1,14 @@
 import { assert } from "../base/assert.ts";
-import { describeError, OperatingError } from "../base/errors.ts";
 import type { Decoder, Delivery } from "../collectors/collector.ts";
 import { EventWriter } from "../event/event-writer.ts";
 import type { LaneState } from "../lane/lane-state.ts";
-import type { LaneMark, Manifest } from "../lane/record.ts";
+import type { Manifest } from "../lane/record.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import type { RingReader } from "../ring/reader.ts";
-import type { Batch, LanePosition, SinkLane } from "../sinks/sink.ts";
+import type { SinkLane } from "../sinks/sink.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type Delivered, LaneDelivery } from "./lane-delivery.ts";
 import { OpenBatch } from "./open-batch.ts";
 import { fitEvent } from "./oversize.ts";
 
@@ -20,6 +20,9 @@ const oversizeBytesMax = 16 * 1024 * 1024;
 /** Milliseconds that a batch of a predecessor may take to fill again. */
 const forcedDelayMax = 5000;
 
+/** Milliseconds between two savings of a position that no event carries. What is read again after a crash meanwhile are records without events. */
+const positionInterval = 60_000;
+
 /** What became of a record that a lane was offered. */
 export type Appended =
 	/** Part of the open batch. */
@@ -28,6 +31,8 @@ export type Appended =
 	| "position"
 	/** Cannot be taken in any form; counted. */
 	| "dropped"
+	/** Read before the source was set back: it comes again. */
+	| "skipped"
 	/** No room until a batch is acknowledged: offer it again then. */
 	| "blocked";
 
@@ -46,6 +51,8 @@ export interface LaneWriterOptions {
 	readonly signal: AbortSignal;
 	/** Called when a blocked lane has room again. */
 	readonly onRoom: () => void;
+	/** Called where the source is to be read again from `cursor`. The lane takes nothing until `resume`. */
+	readonly onRewind: (reason: string) => void;
 	/** Called once with the error where a person must decide. The lane takes nothing more. */
 	readonly onStopped: (error: unknown) => void;
 }
@@ -58,8 +65,12 @@ export interface LaneCounts {
 	published: number;
 	/** Events that were cut to fit; among the appended ones. */
 	truncated: number;
-	/** Events larger than {@link oversizeBytesMax}. */
+	/** Events that no message can carry. */
 	tooLarge: number;
+	/** Records that were taken and forgotten, because their source is read again. */
+	rewound: number;
+	/** Events that a run before sent and saw no acknowledgement for; its source cannot be read again. */
+	unconfirmed: number;
 }
 
 /**
@@ -67,87 +78,57 @@ export interface LaneCounts {
  * no queue: what does not fit waits in the ring. Data worker's thread.
  */
 export class LaneWriter {
-	readonly counts: LaneCounts = { appended: 0, published: 0, truncated: 0, tooLarge: 0 };
+	readonly counts: LaneCounts = { appended: 0, published: 0, truncated: 0, tooLarge: 0, rewound: 0, unconfirmed: 0 };
 	readonly #options: LaneWriterOptions;
+	readonly #delivery: LaneDelivery;
 	readonly #event = new EventWriter(Memory.allocate(8));
-	readonly #cursor = Memory.allocate(cursorBytesMax);
-	#cursorLength = 0;
+	/** Cursors behind the last event, and behind the last record. */
+	readonly #eventCursor = new Cursor();
+	readonly #cursor = new Cursor();
 	#open: OpenBatch;
 	#spare: OpenBatch | undefined;
 	#sending: Promise<void> | undefined;
 	#isOpen = false;
-	#stateFailure: string | undefined;
-	#number = 0;
 	#sequence = 0;
 	#forced: Manifest | undefined;
 	#stopped = false;
+	#isRewinding = false;
 	#openedAt = 0;
+	/** The cursor is ahead of the last event's. */
+	#isAhead = false;
+	#savedAt: number;
 
 	constructor(options: LaneWriterOptions) {
 		this.#options = options;
+		this.#delivery = new LaneDelivery(options);
 		this.#open = new OpenBatch(options.batch.bytesMax);
 		this.#spare = new OpenBatch(options.batch.bytesMax);
+		this.#savedAt = options.clock.monotonic();
 	}
 
 	/** Asks the sinks where the lane stands. Resolves with the cursor to read on from, undefined where nothing was ever delivered. */
 	async open(): Promise<string | undefined> {
-		const { state, sinks, signal, delivery } = this.#options;
-		const [first, ...others] = sinks;
-		let position: LanePosition;
 		try {
-			for (const sink of others) await sink.open(state.beginning, signal);
-			position = await first.open(state.beginning, signal);
+			const { mark, forced, unconfirmed } = await this.#delivery.open();
+			this.#sequence = mark.sequence;
+			this.#forced = forced;
+			this.counts.unconfirmed = unconfirmed;
+			this.#isOpen = true;
+			return mark.cursor === "" ? undefined : mark.cursor;
 		} catch (error) {
 			this.#stop(error);
 			throw error;
-		}
-		const pending = state.pending;
-		const mark = this.#note(position);
-		this.#number = mark.batch;
-		this.#sequence = mark.sequence;
-		this.#isOpen = true;
-		if (pending !== undefined && pending.number > mark.batch) this.#takeOver(pending, delivery);
-		return mark.cursor === "" ? undefined : mark.cursor;
-	}
-
-	/** Takes the sink's word for where the lane stands into the state, and returns what to go on from. */
-	#note(position: LanePosition): LaneMark {
-		const { state, log } = this.#options;
-		const { finding } = position;
-		const local = state.acknowledged;
-		if (finding?.kind === "adopted") {
-			log.warn("Another lane wrote to this place before; this one goes on behind it.", { lane: finding.lane, batch: finding.batch });
-			this.#keep(() => state.adopt(finding.lane));
-			return { batch: 0, cursor: finding.cursor, sequence: finding.sequence };
-		}
-		if (finding?.kind === "went_back") {
-			log.error("The stream holds less than it acknowledged; what can be read again is sent again.", {
-				acknowledged: finding.acknowledged,
-				holds: position.batch,
-			});
-		}
-		// The state's own cursor may be ahead of the batch, past entries that a filter left out.
-		const { batch, sequence } = position;
-		const cursor = batch === local.batch && local.cursor !== "" ? local.cursor : position.cursor;
-		const mark: LaneMark = { batch, sequence, cursor };
-		this.#keep(() => state.acknowledge(mark));
-		return mark;
-	}
-
-	/** Writes to the state. Where the disk refuses the lane goes on: the stream itself knows where it stands, and health says what is wrong. */
-	#keep(write: () => void): void {
-		try {
-			write();
-			this.#stateFailure = undefined;
-		} catch (error) {
-			if (this.#stateFailure === undefined) this.#options.log.error("The state of a lane cannot be written.", { error: describeError(error) });
-			this.#stateFailure = describeError(error);
 		}
 	}
 
 	/** Why the state cannot be written, undefined where it can. */
 	get stateFailure(): string | undefined {
-		return this.#stateFailure;
+		return this.#delivery.stateFailure;
+	}
+
+	/** What happened lately that a person should know, undefined for nothing. */
+	get notice(): string | undefined {
+		return this.#delivery.notice;
 	}
 
 	/** True once `open` resolved. */
@@ -162,13 +143,13 @@ export class LaneWriter {
 
 	/** Cursor behind the last record that was taken, undefined where there is none. */
 	get cursor(): string | undefined {
-		if (this.#cursorLength === 0) return undefined;
-		return String.fromCharCode(...this.#cursor.bytes.subarray(0, this.#cursorLength));
+		return (this.#isAhead ? this.#cursor : this.#eventCursor).text;
 	}
 
 	/** Decodes the leased record into the open batch. */
 	append(record: RingReader): Appended {
 		if (!this.isOpen) return "blocked";
+		if (this.#isRewinding) return "skipped";
 		if (this.#open.count >= this.#countMax() && !this.#cut()) return "blocked";
 		for (;;) {
 			const room = this.#room();
@@ -180,7 +161,7 @@ export class LaneWriter {
 				return "appended";
 			}
 			if (decoded === "none") {
-				this.#rememberCursor(record);
+				this.#runAhead(record);
 				return "position";
 			}
 			if (this.#open.count > 0) {
@@ -191,9 +172,12 @@ export class LaneWriter {
 		}
 	}
 
-	/** Sends the open batch where it is due. Call it at least every `delayMax`. */
+	/** Sends the open batch where it is due, and saves a position that runs ahead of the events. Call it at least every `delayMax`. */
 	tick(): void {
-		if (this.#open.count === 0) return;
+		if (this.#open.count === 0) {
+			if (this.#isAhead && this.#options.clock.monotonic() - this.#savedAt >= positionInterval) this.#savePosition();
+			return;
+		}
 		// A predecessor's batch waits for its last record; if that never comes, the number goes to what there is.
 		const wait = this.#forced === undefined || this.#open.count >= this.#forced.count ? this.#options.batch.delayMax : forcedDelayMax;
 		if (this.#options.clock.monotonic() - this.#openedAt >= wait) this.#cut();
@@ -206,16 +190,23 @@ export class LaneWriter {
 			if (this.#sending === undefined) this.#cut();
 			await this.#sending;
 		}
+		if (this.#isAhead && !this.#stopped) this.#savePosition();
 	}
 
-	/** The batch that a predecessor announced and may have sent: the same again for sources that can be read again, else its number is skipped. */
-	#takeOver(pending: Manifest, delivery: Delivery): void {
-		if (delivery === "live") {
-			this.#number = pending.number;
-			this.#sequence = Math.max(this.#sequence, pending.lastSequence);
-			return;
-		}
-		if (pending.number === this.#number + 1 && pending.configuration === this.#options.configuration) this.#forced = pending;
+	/** A filter that lets nothing through must not hold the position back: vacuum would overtake it. Not while a batch has yet to say what it ends with. */
+	#savePosition(): void {
+		if (this.#open.count > 0 || this.#sending !== undefined || this.#forced !== undefined) return;
+		const { cursor } = this;
+		this.#savedAt = this.#options.clock.monotonic();
+		this.#isAhead = false;
+		if (cursor === undefined) return;
+		this.#eventCursor.set(cursor);
+		this.#delivery.savePosition(cursor);
+	}
+
+	/** What was read before the source was set back is out of the ring: takes records again. */
+	resume(): void {
+		this.#isRewinding = false;
 	}
 
 	#countMax(): number {
@@ -223,7 +214,7 @@ export class LaneWriter {
 	}
 
 	#room(): number {
-		return Math.min(this.#options.batch.bytesMax, this.#options.sinks[0].batchBytesMax());
+		return Math.min(this.#options.batch.bytesMax, this.#delivery.bytesMax());
 	}
 
 	#taken(record: RingReader): void {
@@ -231,15 +222,14 @@ export class LaneWriter {
 		this.#open.taken(this.#event);
 		this.#sequence++;
 		this.counts.appended++;
-		this.#rememberCursor(record);
+		this.#isAhead = false;
+		this.#eventCursor.copy(record, this.#options.decoder);
 	}
 
-	#rememberCursor(record: RingReader): void {
-		const { cursorOffset, cursorLength } = this.#options.decoder;
-		if (cursorLength === 0) return;
-		assert(cursorLength <= cursorBytesMax, "A cursor fits");
-		this.#cursor.copy(0, record.memory, cursorOffset, cursorLength);
-		this.#cursorLength = cursorLength;
+	#runAhead(record: RingReader): void {
+		if (this.#options.decoder.cursorLength === 0) return;
+		this.#cursor.copy(record, this.#options.decoder);
+		this.#isAhead = true;
 	}
 
 	/** An event that fits no batch is cut: its longest texts first. */
@@ -254,11 +244,13 @@ export class LaneWriter {
 			this.#open.attach(this.#event, room);
 			this.#open.put(this.#event, text);
 			this.counts.truncated++;
+			this.#open.truncated++;
 			this.#taken(record);
 			return "appended";
 		}
 		this.counts.tooLarge++;
-		this.#rememberCursor(record);
+		this.#open.tooLarge++;
+		this.#runAhead(record);
 		return "dropped";
 	}
 
@@ -275,52 +267,77 @@ export class LaneWriter {
 	}
 
 	async #deliver(full: OpenBatch): Promise<void> {
-		const { state, sinks, signal } = this.#options;
-		const batch: Batch = {
-			number: ++this.#number,
-			memory: full.memory,
-			length: full.close(),
-			count: full.count,
-			lastSequence: this.#sequence,
-			lastCursor: this.cursor ?? "",
-		};
-		const manifest: Manifest = {
-			number: batch.number,
-			firstCursor: state.acknowledged.cursor,
-			lastCursor: batch.lastCursor,
-			count: batch.count,
-			firstSequence: batch.lastSequence - batch.count + 1,
-			lastSequence: batch.lastSequence,
-			configuration: this.#options.configuration,
-		};
+		let outcome: Delivered;
 		try {
-			this.#keep(() => state.append(manifest));
-			const [position] = await Promise.all(sinks.map((sink) => sink.send(batch, signal)));
-			if (position === undefined || position.batch !== batch.number) {
-				throw new OperatingError(
-					"stream_went_back",
-					`The stream holds less than it acknowledged: batch ${position?.batch} instead of ${batch.number}`,
-					{
-						hint: "start the agent again: it then sends again what can be read again",
-					},
-				);
-			}
-			this.#keep(() => state.acknowledge({ batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence }));
+			outcome = await this.#delivery.send({
+				memory: full.memory,
+				length: full.close(),
+				count: full.count,
+				lastSequence: this.#sequence,
+				lastCursor: this.#eventCursor.text ?? "",
+			});
 		} catch (error) {
 			this.#stop(error);
 			return;
 		} finally {
 			this.#sending = undefined;
 		}
-		this.counts.published += batch.count;
+		if (outcome.kind === "rewind") this.#rewind(full, outcome);
+		else {
+			this.counts.published += outcome.published;
+			this.counts.appended -= outcome.tooLarge;
+			this.counts.tooLarge += outcome.tooLarge;
+			this.counts.truncated += outcome.truncated;
+		}
 		full.reset();
 		this.#spare = full;
 		this.#options.onRoom();
+	}
+
+	/** Forgets what is not delivered, as if it had never been read, and has its source read again. */
+	#rewind(full: OpenBatch, { mark, reason }: Extract<Delivered, { kind: "rewind" }>): void {
+		for (const batch of [full, this.#open]) {
+			this.counts.appended -= batch.count;
+			this.counts.truncated -= batch.truncated;
+			this.counts.tooLarge -= batch.tooLarge;
+			this.counts.rewound += batch.count + batch.tooLarge;
+		}
+		this.#open.reset();
+		this.#forced = undefined;
+		this.#sequence = mark.sequence;
+		this.#eventCursor.set(mark.cursor);
+		this.#isAhead = false;
+		this.#isRewinding = true;
+		this.#options.onRewind(reason);
 	}
 
 	#stop(error: unknown): void {
 		if (this.#stopped) return;
 		this.#stopped = true;
 		if (!this.#options.signal.aborted) this.#options.onStopped(error);
+	}
+}
+
+/** A cursor on its way from a ring into a batch: copied for every record, read once per batch. */
+class Cursor {
+	readonly #memory = Memory.allocate(cursorBytesMax);
+	#length = 0;
+
+	copy(record: RingReader, { cursorOffset, cursorLength }: Decoder): void {
+		if (cursorLength === 0) return;
+		assert(cursorLength <= cursorBytesMax, "A cursor fits");
+		this.#memory.copy(0, record.memory, cursorOffset, cursorLength);
+		this.#length = cursorLength;
+	}
+
+	/** Plain ASCII; "" for none. */
+	set(text: string): void {
+		assert(text.length <= cursorBytesMax, "A cursor fits");
+		this.#length = new TextEncoder().encodeInto(text, this.#memory.bytes).written;
+	}
+
+	/** Undefined where there is none. */
+	get text(): string | undefined {
+		return this.#length === 0 ? undefined : String.fromCharCode(...this.#memory.bytes.subarray(0, this.#length));
 	}
 }

@@ -36,6 +36,8 @@ export type FromDataWorker =
 	| { readonly type: "started" }
 	/** The lane of a collector knows where it stands: its source may be read from `position` on. */
 	| { readonly type: "laneOpen"; readonly collector: string; readonly position: string | undefined }
+	/** What a collector gave is forgotten in part: its source is to be read again from where "settled" then says. */
+	| { readonly type: "rewind"; readonly collector: string; readonly reason: string }
 	/** Answer to "settle". */
 	| { readonly type: "settled"; readonly ring: string; readonly positions: Readonly<Record<string, string | undefined>> }
 	| { readonly type: "report"; readonly report: DataReport }

@@ -11,6 +11,10 @@ export class OpenBatch {
 	readonly memory: Memory;
 	/** Events in it. */
 	count = 0;
+	/** Of these, how many were cut to fit. */
+	truncated = 0;
+	/** Events before the last one that no message can carry, since the batch before. */
+	tooLarge = 0;
 	#length = 0;
 
 	constructor(bytesMax: number) {
@@ -50,6 +54,8 @@ export class OpenBatch {
 	/** Empties it for the next use. */
 	reset(): void {
 		this.count = 0;
+		this.truncated = 0;
+		this.tooLarge = 0;
 		this.#length = 0;
 	}
 }

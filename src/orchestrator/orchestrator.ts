@@ -7,7 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import { headerBytes } from "../ring/layout.ts";
 import { planRing } from "../ring/plan.ts";
-import type { Health } from "../telemetry/health.ts";
+import { type Health, worstStatus } from "../telemetry/health.ts";
 import type { Ledger } from "../telemetry/ledger.ts";
 import type { Log } from "../telemetry/log.ts";
 import { startChildHost } from "./child-host.ts";
@@ -64,6 +64,7 @@ export class Orchestrator {
 		this.#options = options;
 		this.#data = new DataClient({
 			onLaneOpen: (collector, position) => this.#laneOpen(collector, position),
+			onRewind: (collector, reason) => this.#roomOf(collector)?.supervisor.restart(reason),
 			onLog: ({ level, component, message, fields }) => options.log.child(component)[level](message, fields),
 			onFailed: options.onFailed,
 		});
@@ -154,11 +155,15 @@ export class Orchestrator {
 	}
 
 	#laneOpen(collector: string, position: string | undefined): void {
-		const room = this.#rooms.find(({ handle }) => handle.collectors.includes(collector));
+		const room = this.#roomOf(collector);
 		if (room === undefined) return;
 		room.waiting.delete(collector);
 		room.positions[collector] = position;
 		this.#startIfReady(room);
+	}
+
+	#roomOf(collector: string): Room | undefined {
+		return this.#rooms.find(({ handle }) => handle.collectors.includes(collector));
 	}
 
 	#startIfReady(room: Room): void {
@@ -179,12 +184,17 @@ export class Orchestrator {
 			for (const collector of handle.collectors) {
 				const own: Health = isStarted ? supervisor.health(collector) : { status: "unknown", message: "waits for the sink" };
 				const lane = data.lanes[collector];
-				health[collector] = lane?.status === "unhealthy" ? lane : own;
+				health[collector] = lane !== undefined && isWorse(lane, own) ? lane : own;
 			}
 		}
 		for (const [name, state] of Object.entries(data.sinks)) health[name] = state;
 		return { health, ledger: data.ledger, statistics: data.statistics, restarts };
 	}
+}
+
+/** Of a collector and its lane the worse one speaks; where both are equal, the collector. */
+function isWorse(lane: Health, own: Health): boolean {
+	return lane.status !== own.status && worstStatus([lane.status, own.status]) === lane.status;
 }
 
 /**

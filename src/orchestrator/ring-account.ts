@@ -23,6 +23,8 @@ export class RingAccount {
 	drained = 0;
 	/** Among them, records that carried a position and no event. */
 	positions = 0;
+	/** Among them, records that their source gives again because it was set back. */
+	skipped = 0;
 	/** Records that a producer counted and did not publish before it died. */
 	#vanished = 0;
 
@@ -49,15 +51,16 @@ export class RingAccount {
 		const crashed = isLive && this.#vanished > 0 ? { collector_died: this.#vanished } : {};
 		const ringFull = counted.ringFull > 0 ? { ring_full: counted.ringFull } : {};
 		const tooLarge = lane.counts.tooLarge > 0 ? { too_large: lane.counts.tooLarge } : {};
+		const unconfirmed = lane.counts.unconfirmed > 0 ? { previous_run: lane.counts.unconfirmed } : {};
 		const submitted = counted.submitted - (isLive ? 0 : this.#vanished);
 		const inRing = Math.max(0, counted.submitted - this.#vanished - this.drained);
 		return {
-			received: submitted - counted.derived - this.positions + counted.ringFull + own,
+			received: submitted - counted.derived - this.positions - this.skipped - lane.counts.rewound + counted.ringFull + own,
 			derived: counted.derived,
 			published: lane.counts.published,
 			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge },
 			discarded: counted.discarded,
-			lost: counted.lost,
+			lost: { ...counted.lost, ...unconfirmed },
 			inFlight: inRing + lane.inFlight,
 			truncated: lane.counts.truncated,
 		};

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { backoffMs } from "../base/backoff.ts";
+import { describeError } from "../base/errors.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import type { Memory } from "../platform/ffi/memory.ts";
 import { runEvery } from "../platform/timers.ts";
@@ -63,6 +64,8 @@ export class Supervisor {
 	#failures = 0;
 	#restarts = 0;
 	#lastError: HostError | undefined;
+	/** Why it was asked to end and start anew. */
+	#asked: HostError | undefined;
 	#startedAt = 0;
 	#positions: Positions = {};
 	#beat = -1;
@@ -95,7 +98,8 @@ export class Supervisor {
 			if (this.#lastError === undefined) return { status: "unknown", message: "not started" };
 			return { status: "unhealthy", message: `${this.#lastError.message}; it is tried again` };
 		}
-		if (this.#lastError !== undefined && report.health.status === "healthy") {
+		const isRecent = this.#options.clock.monotonic() - this.#startedAt < provenAfter;
+		if (this.#lastError !== undefined && isRecent && report.health.status === "healthy") {
 			return { status: "degraded", message: `${report.health.message}; restarted after: ${this.#lastError.message}` };
 		}
 		return report.health;
@@ -106,12 +110,21 @@ export class Supervisor {
 		return this.#reports;
 	}
 
+	/** Ends the host and starts it anew where `settle` then says. Harmless while it is about to start anyway. */
+	restart(reason: string): void {
+		if (this.#host === undefined || this.#abort.signal.aborted) return;
+		this.#asked = { code: "rewind", message: reason };
+		void this.#end(this.#host);
+	}
+
 	/** Asks the host to end, waits a moment, and ends it. Harmless twice. */
 	async stop(): Promise<void> {
 		this.#abort.abort();
 		this.#endWatch();
-		const host = this.#host;
-		if (host === undefined) return;
+		if (this.#host !== undefined) await this.#end(this.#host);
+	}
+
+	async #end(host: CollectorHost): Promise<void> {
 		setControl(this.#options.ring, true);
 		const isGone = await resolvesWithin(this.#options.clock, host.exited, stopWait);
 		if (!isGone) host.kill();
@@ -125,10 +138,16 @@ export class Supervisor {
 		this.#beat = -1;
 		this.#beatAt = this.#startedAt;
 		this.#reports = {};
-		this.#host = this.#options.start(this.#positions, {
-			onMessage: (message) => this.#take(message),
-			onEnded: (error) => void this.#ended(error),
-		});
+		try {
+			this.#host = this.#options.start(this.#positions, {
+				onMessage: (message) => this.#take(message),
+				onEnded: (error) => void this.#ended(error),
+			});
+		} catch (error) {
+			// No process or thread is to be had now: that passes.
+			void this.#ended({ code: "host_start", message: describeError(error) });
+			return;
+		}
 		log.debug("A collector host started.", { host: this.name, as: this.#host.description });
 	}
 
@@ -144,18 +163,24 @@ export class Supervisor {
 		const { clock, log, settle, random } = this.#options;
 		this.#host = undefined;
 		if (this.#abort.signal.aborted) return;
-		this.#lastError = error ?? { code: "ended", message: "the host ended without being asked" };
+		const asked = this.#asked;
+		this.#asked = undefined;
+		this.#lastError = asked ?? error ?? { code: "ended", message: "the host ended without being asked" };
 		this.#failures = clock.monotonic() - this.#startedAt >= provenAfter ? 1 : this.#failures + 1;
 		const wait = backoffMs(this.#failures, backoffMin, backoffMax, random);
-		log.error("A collector host ended; it starts again.", { host: this.name, error: this.#lastError.message, in: `${Math.round(wait)} ms` });
+		const fields = { host: this.name, reason: this.#lastError.message, waitMs: Math.round(wait) };
+		if (asked === undefined) log.error("A collector host ended; it starts again.", fields);
+		else log.warn("A collector host starts again, to read from an earlier position.", fields);
 		try {
-			const positions = await settle();
-			this.#positions = { ...this.#positions, ...definedOnly(positions) };
+			// At once, so that what is lost is counted; and again, because the lane may have been set back meanwhile.
+			await settle();
 			await clock.sleep(wait, this.#abort.signal);
+			this.#positions = { ...this.#positions, ...definedOnly(await settle()) };
 		} catch (cause) {
 			if (this.#abort.signal.aborted) return;
 			throw cause;
 		}
+		if (this.#abort.signal.aborted) return;
 		this.#restarts++;
 		this.#launch();
 	}

@@ -20,5 +20,7 @@ export function startWorkerHost(options: HostOptions, events: HostEvents): Colle
 	};
 	worker.onerror = (event: ErrorEvent) => end({ code: "worker_error", message: event.message });
 	worker.postMessage(options);
-	return { description: "a thread", kill: () => end({ code: "worker_killed", message: "the thread did not answer and was ended" }), exited };
+	// Its successor writes into the same ring: not before the last turn of this one is over.
+	worker.addEventListener("close", () => end({ code: "worker_killed", message: "the thread did not answer and was ended" }));
+	return { description: "a thread", kill: () => worker.terminate(), exited };
 }
