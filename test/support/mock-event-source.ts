@@ -12,7 +12,7 @@ import {
 import { type EventWriter, eventSource, eventTemplate, type NodeIdentity } from "../../src/event/event-writer.ts";
 import { literal } from "../../src/event/json-writer.ts";
 import type { RingReader } from "../../src/ring/reader.ts";
-import { counterOwn } from "../../src/ring/writer.ts";
+import { counterOwn, type RecordWriter } from "../../src/ring/writer.ts";
 import type { Health } from "../../src/telemetry/health.ts";
 
 /*
@@ -27,7 +27,8 @@ export const mockRecordBytesMin = fillAt;
 /** How long a hang lasts at most, in milliseconds, so that a test that goes wrong ends. */
 const hangMax = 60_000;
 const kindRecord = 0;
-const kindPosition = 1;
+/** Kind of a record that carries a position and no event. */
+export const kindPosition = 1;
 
 const schema = v.strictObject({
 	/** What the polls do, one step after the other. After the last one every poll finds nothing. */
@@ -148,22 +149,27 @@ export class MockEventSource implements Collector {
 	}
 
 	#write({ writer }: CollectorContext, size: number, kind: number): void {
-		const offset = writer.reserve(size);
-		if (offset === -1) return;
-		const { words, bytes } = writer.memory;
-		words[offset >>> 2] = this.#number;
-		words[(offset >>> 2) + 1] = size;
-		const cursor = String(this.#number).padStart(cursorDigits, "0");
-		for (let index = 0; index < cursorDigits; index++) bytes[offset + cursorAt + index] = cursor.charCodeAt(index);
-		for (let index = fillAt; index < size; index++) bytes[offset + index] = (this.#number + index) & 0xff;
-		writer.submit(kind);
-		this.#emitted++;
+		if (writeMockRecord(writer, this.#number, size, kind)) this.#emitted++;
 	}
 
 	#next(): void {
 		this.#step++;
 		this.#done = 0;
 	}
+}
+
+/** Writes record `number` of `size` bytes; false where the ring has no room. */
+export function writeMockRecord(writer: RecordWriter, number: number, size: number, kind = kindRecord): boolean {
+	const offset = writer.reserve(size);
+	if (offset === -1) return false;
+	const { words, bytes } = writer.memory;
+	words[offset >>> 2] = number;
+	words[(offset >>> 2) + 1] = size;
+	const cursor = String(number).padStart(cursorDigits, "0");
+	for (let index = 0; index < cursorDigits; index++) bytes[offset + cursorAt + index] = cursor.charCodeAt(index);
+	for (let index = fillAt; index < size; index++) bytes[offset + index] = (number + index) & 0xff;
+	writer.submit(kind);
+	return true;
 }
 
 /** Makes the source of a script. */
