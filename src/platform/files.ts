@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
 
 /** The text of a small file of procfs, sysfs or /etc, or undefined where it cannot be read. Any thread; blocks. */
 export function readTextFile(path: string): string | undefined {
@@ -28,5 +28,16 @@ export function isReadable(path: string): boolean {
 	} catch {
 		// As above.
 		return false;
+	}
+}
+
+/** What tells a file or directory from every other that exists at the same time, or undefined where there is none or it cannot be looked at. */
+export function fileIdentity(path: string): string | undefined {
+	try {
+		const { dev, ino } = statSync(path);
+		return `${dev}:${ino}`;
+	} catch {
+		// As above.
+		return undefined;
 	}
 }

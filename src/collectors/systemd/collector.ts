@@ -6,11 +6,12 @@ import { counterOwn, type RecordWriter } from "../../ring/writer.ts";
 import type { Health } from "../../telemetry/health.ts";
 import { type Log, silentLog } from "../../telemetry/log.ts";
 import { type Collector, type CollectorContext, type CollectorStatistics, sourceCapabilities } from "../collector.ts";
-import { journalObstacle, parseOwnUnit } from "./access.ts";
+import { journalObstacle, parseOwnUnit, partialObstacle } from "./access.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { parseStart, type SystemdConfig } from "./config.ts";
+import { type JournalStart, parseStart, type SystemdConfig } from "./config.ts";
 import { EntryEncoder } from "./entry-encoder.ts";
 import { encodeCheckpoint, encodeGap } from "./gap-record.ts";
+import { JournalWatch } from "./journal-watch.ts";
 import { kindCheckpoint, kindEntry, kindGap, wordUnitLength, wordUnitOffset } from "./record.ts";
 import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
 import { seekStart } from "./start-position.ts";
@@ -54,10 +55,15 @@ export class JournalCollector implements Collector {
 	readonly #point = new CursorPoint();
 	#tracker = new SequenceTracker();
 	#checkpoints: Checkpoints | undefined;
+	#watch: JournalWatch | undefined;
 	#ownUnit: Uint8Array | undefined;
 	#waiting: Waiting[] = [];
 	#onEntry = false;
+	/** Saved position that is gone from the journal, until the first entry tells what that costs. */
 	#positionLost: string | undefined;
+	/** Where reading began, as the cursor of the entry before; "" where it began with the first one. */
+	#begunBehind = "";
+	#hasRead = false;
 	#unreadableRun = 0;
 	#statistics = { entries: 0, ownUnit: 0, repeated: 0, unreadable: 0, vacuumed: 0, gaps: 0 };
 	#failure: string | undefined;
@@ -85,38 +91,59 @@ export class JournalCollector implements Collector {
 		}
 		const start = parseStart(this.#config.start);
 		assert(start !== undefined, "The schema checked where to start");
-		const encoder = new EntryEncoder(Math.min(recordBytesMax, context.writer.lengthMax));
-		const journal = new Journal(this.#config.path);
-		const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
-		const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.cursorText() : "");
-		const position = context.position === "" ? undefined : context.position;
-		const started = seekStart(journal, readCursor, { position, start, bootId, units: this.#config.units });
+		this.#encoder = new EntryEncoder(Math.min(recordBytesMax, context.writer.lengthMax));
+		this.#writer = context.writer;
+		this.#log = context.log;
 		this.#tracker = new SequenceTracker();
-		const behind = started.behind === undefined ? undefined : parseCursor(started.behind);
-		if (behind !== undefined) this.#tracker.step(behind.id, behind.number, false);
-		this.#positionLost = started.positionLost ? position : undefined;
-		this.#onEntry = started.onFirst;
-		this.#checkpoints = this.#filtered ? new Checkpoints(this.#config.path) : undefined;
 		this.#waiting = [];
 		this.#unreadableRun = 0;
 		this.#failure = undefined;
+		this.#positionLost = undefined;
+		this.#begunBehind = context.position ?? "";
+		this.#hasRead = false;
+		this.#open(start);
+		this.#checkpoints = new Checkpoints(this.#config, this.#filtered);
+	}
+
+	/** Opens the journal behind the last entry read, or where nothing was read at `start`. */
+	#open(start: JournalStart): void {
+		const { encoder } = this.#running();
+		const { path, units } = this.#config;
+		const watch = new JournalWatch(this.#config);
+		const journal = new Journal(path);
+		try {
+			const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
+			const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.cursorText() : "");
+			const lastRead = this.#lastRead();
+			const position = lastRead === "" ? undefined : lastRead;
+			const started = seekStart(journal, readCursor, { position, start, bootId, units });
+			const behind = started.behind === undefined ? undefined : parseCursor(started.behind);
+			if (behind !== undefined) this.#tracker.step(behind.id, behind.number, false);
+			this.#begunBehind = started.behind ?? "";
+			this.#hasRead = false;
+			if (started.positionLost) this.#positionLost = position;
+			this.#onEntry = started.onFirst;
+		} catch (error) {
+			journal[Symbol.dispose]();
+			throw error;
+		}
 		this.#journal = journal;
-		this.#encoder = encoder;
-		this.#writer = context.writer;
-		this.#log = context.log;
-		if (started.positionLost) this.#log.warn("The saved position is gone from the journal; reading goes on behind it.", { position });
+		this.#watch = watch;
 	}
 
 	poll(): number {
 		const journal = this.#journal;
 		if (journal === undefined) return 0;
 		let moved = this.#submitWaiting();
+		let hasLooked = false;
 		while (moved < entriesPerPoll && this.#waiting.length === 0) {
 			const result = this.#onEntry ? 1 : journal.next();
 			this.#onEntry = false;
 			if (result === 0) {
-				this.#atEnd(journal);
-				break;
+				if (hasLooked || !this.#atEnd(journal)) break;
+				// A file that has just appeared is read at once, not after the next rest.
+				hasLooked = true;
+				continue;
 			}
 			if (result < 0) {
 				if (!this.#skipUnreadable(result)) break;
@@ -132,6 +159,7 @@ export class JournalCollector implements Collector {
 		this.#journal?.[Symbol.dispose]();
 		this.#journal = undefined;
 		this.#checkpoints = undefined;
+		this.#watch = undefined;
 		this.#waiting = [];
 	}
 
@@ -142,6 +170,8 @@ export class JournalCollector implements Collector {
 		if (obstacle !== undefined) return { status: this.#statistics.entries > 0 ? "degraded" : "unhealthy", message: obstacle };
 		const { unreadable, vacuumed } = this.#statistics;
 		if (vacuumed > 0) return { status: "degraded", message: `${vacuumed} entries were vacuumed away before they were read; see the gap events` };
+		const partial = partialObstacle(this.#config.path);
+		if (partial !== undefined) return { status: "degraded", message: partial };
 		if (unreadable > 0) return { status: "degraded", message: `${unreadable} entries could not be read; journalctl --verify names the damaged file` };
 		return { status: "healthy", message: "follows the journal" };
 	}
@@ -158,7 +188,9 @@ export class JournalCollector implements Collector {
 	#take(journal: Journal): number {
 		const { encoder, writer } = this.#running();
 		if (encoder.readCursor(journal) < 0) return this.#countUnreadable();
-		this.#point.read(encoder.cursorMemory.bytes);
+		this.#hasRead = true;
+		this.#point.read(encoder.cursorBytes);
+		const isKnown = this.#tracker.last(this.#point.id) !== undefined;
 		const step = this.#tracker.step(this.#point.id, this.#point.number, !this.#filtered);
 		if (step.repeated) {
 			this.#statistics.repeated++;
@@ -166,7 +198,7 @@ export class JournalCollector implements Collector {
 			return 0;
 		}
 		if (encoder.encode(journal) === "unreadable") return this.#countUnreadable();
-		if (step.lost > 0 || this.#positionLost !== undefined) this.#noteGap(step.lost);
+		if (step.lost > 0 || this.#positionLost !== undefined) this.#noteGap(step.lost, isKnown && !this.#filtered);
 		if (this.#isOwn(encoder)) {
 			this.#statistics.ownUnit++;
 			writer.count(counter.ownUnit, 1);
@@ -183,19 +215,23 @@ export class JournalCollector implements Collector {
 		return this.#submitWaiting();
 	}
 
-	#noteGap(lost: number): void {
+	/** Entries are missing before the current one: `lost` of them where their number `isKnown`. A position that is gone with nothing behind it is no loss. */
+	#noteGap(lost: number, isKnown: boolean): void {
 		const { encoder, writer } = this.#running();
+		const position = this.#positionLost;
+		this.#positionLost = undefined;
+		if (isKnown && lost === 0) return;
 		this.#statistics.gaps++;
 		this.#statistics.vacuumed += lost;
 		writer.count(counter.vacuumed, lost);
 		const gap = encodeGap({
-			lost: this.#filtered ? undefined : lost,
-			reason: this.#filtered ? "position_lost" : "vacuumed",
+			lost: isKnown ? lost : undefined,
+			reason: isKnown ? "vacuumed" : "position_lost",
 			cursor: encoder.cursorText(),
 			realtime: encoder.realtime(),
 		});
-		this.#positionLost = undefined;
-		this.#log.error("Journal entries were removed before they were read.", { lost, before: encoder.cursorText() });
+		if (isKnown) this.#log.error("Journal entries were removed before they were read.", { lost, before: encoder.cursorText() });
+		else this.#log.error("The saved position is gone from the journal; how much went with it cannot be known.", { position: position ?? "" });
 		this.#waiting.push({ kind: kindGap, length: gap.length, copy: (target, offset) => target.memory.bytes.set(gap, offset) });
 	}
 
@@ -227,21 +263,42 @@ export class JournalCollector implements Collector {
 		return true;
 	}
 
-	/** Nothing more to read: looks for changed files, and now and then lets a position through that the filter hides. */
-	#atEnd(journal: Journal): void {
-		const due = this.#checkpoints?.poll();
-		if (due === undefined) {
-			journal.process();
-			return;
+	/**
+	 * Nothing more to read: looks for changed files, and now and then lets a position through that no event carries. True where there may be more to
+	 * read now.
+	 */
+	#atEnd(journal: Journal): boolean {
+		if (this.#watch?.changed(this.#hasRead) === true) {
+			this.#reopen(journal, this.#watch);
+			return false;
 		}
-		// Entries before the tail that was read are all seen only after one more look.
+		const due = this.#checkpoints?.poll(() => this.#lastRead());
+		if (due === undefined) return journal.process();
+		// What stands before the tail that was looked up is read first, if it takes one more look to see it.
 		journal.process();
 		if (journal.next() > 0) {
 			this.#onEntry = true;
-			return;
+			return true;
 		}
 		const record = encodeCheckpoint(due);
 		this.#waiting.push({ kind: kindCheckpoint, length: record.length, copy: (target, offset) => target.memory.bytes.set(record, offset) });
+		this.#submitWaiting();
+		return false;
+	}
+
+	#reopen(journal: Journal, watch: JournalWatch): void {
+		this.#log.info("The directories of the journal changed; it is opened again.", { path: this.#config.path });
+		journal[Symbol.dispose]();
+		this.#journal = undefined;
+		const start = parseStart(this.#config.start);
+		assert(start !== undefined, "The schema checked where to start");
+		// Whatever a journal holds that was not there at all was written after the start.
+		this.#open(start === "tail" && watch.wasAbsent ? "head" : start);
+	}
+
+	/** Cursor of the last entry read, whether it became a record or not; "" for none. */
+	#lastRead(): string {
+		return this.#hasRead ? this.#running().encoder.cursorText() : this.#begunBehind;
 	}
 
 	#countUnreadable(): 0 {

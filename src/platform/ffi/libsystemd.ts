@@ -143,9 +143,11 @@ export class Journal implements Disposable {
 		return this.#api.sd_journal_previous(this.#open());
 	}
 
-	/** Takes note of appended, new and removed files. Call it when `next` found nothing. Throws OperatingError "journal". */
-	process(): void {
-		this.#check(this.#api.sd_journal_process(this.#open()), "look for changed files");
+	/** Takes note of appended, new and removed files; true where there were some. Call it when `next` found nothing. Throws OperatingError "journal". */
+	process(): boolean {
+		const result = this.#api.sd_journal_process(this.#open());
+		this.#check(result, "look for changed files");
+		return result > 0;
 	}
 
 	/** Copies the cursor of the current entry to `offset` and returns its length, or a negative errno. Needs {@link cursorBytesMax} bytes. */
