@@ -25,7 +25,6 @@ import { encodeSlowly } from "./slow-entry.ts";
 const cursorOpen = literal('{"__CURSOR":"');
 const realtimeOpen = literal('","__REALTIME_TIMESTAMP":"');
 const monotonicOpen = literal('","__MONOTONIC_TIMESTAMP":"');
-const bootOpen = literal('","_BOOT_ID":"');
 /** Where the cursor stands in every record: right behind `{"__CURSOR":"`. */
 export const cursorAt = textOffset + 13;
 
@@ -46,7 +45,7 @@ export class EntryEncoder {
 	readonly #recordBytesMax: number;
 	readonly #out: JsonWriter;
 	readonly #staging: Memory;
-	readonly #cursor = Memory.allocate(cursorBytesMax);
+	readonly #cursor: Uint8Array;
 	readonly #cache = new FragmentCache();
 	readonly #keys = new KeyTable();
 	readonly #seen = new Float64Array(keysMax);
@@ -54,8 +53,8 @@ export class EntryEncoder {
 	#unreadable = false;
 	#runStart = 0;
 	#runEnd = 0;
-	#bootWords = new Uint32Array(4);
-	readonly #bootText = Memory.allocate(32);
+	readonly #bootWords = new Uint32Array(4);
+	#bootText = bootLiteral(this.#bootWords);
 
 	/** Records never exceed `recordBytesMax`: larger entries are cut, field by field, and say so. */
 	constructor(recordBytesMax: number) {
@@ -64,23 +63,26 @@ export class EntryEncoder {
 		this.memory = Memory.allocate(recordBytesMax);
 		this.#staging = Memory.allocate(recordBytesMax);
 		this.#out = new JsonWriter(this.memory);
-		this.#bootText.bytes.fill(0x30);
+		this.#cursor = this.memory.bytes.subarray(cursorAt, cursorAt + cursorBytesMax);
+		this.#out.attach(this.memory, textOffset, recordBytesMax);
+		this.#out.literal(cursorOpen);
+		assert(this.#out.position === cursorAt, "The cursor stands behind its name in every record");
 	}
 
-	/** Reads the cursor of the current entry into {@link cursorMemory}; its length, or a negative errno. Call it before `encode`. */
+	/** Reads the cursor of the current entry to its place in the record; its length, or a negative errno. Call it before `encode`. */
 	readCursor(journal: Journal): number {
-		this.cursorLength = journal.cursor(this.#cursor, 0);
+		this.cursorLength = journal.cursor(this.memory, cursorAt);
 		return this.cursorLength;
 	}
 
-	/** The cursor read last, from byte 0. */
-	get cursorMemory(): Memory {
+	/** The cursor read last, from byte 0; more bytes than it has. */
+	get cursorBytes(): Uint8Array {
 		return this.#cursor;
 	}
 
 	/** The cursor as text. */
 	cursorText(): string {
-		return String.fromCharCode(...this.#cursor.bytes.subarray(0, this.cursorLength));
+		return String.fromCharCode(...this.#cursor.subarray(0, this.cursorLength));
 	}
 
 	/** Realtime stamp of the entry encoded last, in microseconds since the epoch. */
@@ -134,7 +136,7 @@ export class EntryEncoder {
 		const { words } = this.memory;
 		const out = this.#out;
 		if (journal.readRealtime() < 0 || journal.readMonotonic() < 0) return false;
-		out.attach(this.memory, textOffset, this.#recordBytesMax);
+		out.attach(this.memory, cursorAt + this.cursorLength, this.#recordBytesMax);
 		words[wordRealtimeLow] = journal.realtimeLow;
 		words[wordRealtimeHigh] = journal.realtimeHigh;
 		words[wordPriority] = noPriority;
@@ -142,32 +144,25 @@ export class EntryEncoder {
 		words[wordCursorLength] = this.cursorLength;
 		words[wordUnitLength] = 0;
 		words[wordHostLength] = 0;
-		out.literal(cursorOpen);
-		out.raw(this.#cursor, 0, this.cursorLength);
 		out.literal(realtimeOpen);
 		out.decimal64(journal.realtimeLow, journal.realtimeHigh);
 		out.literal(monotonicOpen);
 		out.decimal64(journal.monotonicLow, journal.monotonicHigh);
-		out.literal(bootOpen);
-		this.#boot(journal);
-		out.raw(this.#bootText, 0, 32);
-		out.byte(0x22);
+		this.#noteBoot(journal);
+		out.literal(this.#bootText);
 		return true;
 	}
 
-	#boot(journal: Journal): void {
+	/** Makes the text of the boot id anew where it changed: all entries of a boot share it. */
+	#noteBoot(journal: Journal): void {
+		const known = this.#bootWords;
 		let same = true;
 		for (let index = 0; index < 4; index++) {
 			const word = journal.bootWord(index);
-			if (this.#bootWords[index] !== word) same = false;
-			this.#bootWords[index] = word;
+			if (known[index] !== word) same = false;
+			known[index] = word;
 		}
-		if (same) return;
-		const view = new Uint8Array(this.#bootWords.buffer);
-		let at = 0;
-		for (const byte of view) {
-			for (const digit of [byte >>> 4, byte & 15]) this.#bootText.bytes[at++] = digit < 10 ? 48 + digit : 87 + digit;
-		}
+		if (!same) this.#bootText = bootLiteral(known);
 	}
 
 	/** All fields by cache and staging; false where the entry needs the slow way. */
@@ -242,4 +237,10 @@ export class EntryEncoder {
 		else if (kind !== special.none && isString) this.noteSpecial(kind, start + this.#keys.textLength(key), out.position);
 		return true;
 	}
+}
+
+/** The end of the head: `","_BOOT_ID":"` and the 32 digits of a boot id, whose bytes stand in memory order. */
+function bootLiteral(words: Uint32Array): Memory {
+	const digits = Array.from(new Uint8Array(words.buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
+	return literal(`","_BOOT_ID":"${digits}"`);
 }

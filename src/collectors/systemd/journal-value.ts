@@ -18,26 +18,42 @@ export function writeValue(out: JsonWriter, source: Memory, offset: number, leng
 }
 
 function writePrintable(out: JsonWriter, source: Memory, offset: number, end: number): boolean {
-	const { bytes } = source;
-	let run = offset;
-	let at = offset;
-	for (;;) {
-		at = skipPlain(source, at, end);
-		if (at >= end) break;
+	const at = skipPlain(source, offset, end);
+	if (at > offset) out.raw(source, offset, at - offset);
+	return at === end || writeEscaped(out, source.bytes, at, end);
+}
+
+/**
+ * The rest of a value from its first byte that is not plain: byte by byte, because where there is one quote there are many, and a copy per
+ * piece between them costs more than its bytes.
+ */
+function writeEscaped(out: JsonWriter, bytes: Uint8Array, offset: number, end: number): boolean {
+	if (out.overflow || out.position + 2 * (end - offset) > out.limit) {
+		// Room for the worst case is not there: what does not fit is found out the slow way, which cuts.
+		out.overflow = true;
+		return true;
+	}
+	const target = out.memory.bytes;
+	let to = out.position;
+	for (let at = offset; at < end; at++) {
 		const byte = bytes[at] ?? 0;
 		if (byte >= 0x80) {
-			const size = printableLength(bytes, at, end);
+			let size = printableLength(bytes, at, end);
 			if (size === 0) return false;
-			at += size;
+			for (; size > 1; size--) target[to++] = bytes[at++] ?? 0;
+			target[to++] = bytes[at] ?? 0;
 			continue;
 		}
-		if (byte !== 0x22 && byte !== 0x5c && byte !== 0x0a && byte !== 0x09) return false;
-		if (at > run) out.raw(source, run, at - run);
-		out.byte(0x5c);
-		out.byte(byte === 0x0a ? 0x6e : byte === 0x09 ? 0x74 : byte);
-		run = ++at;
+		if (byte < 0x20 || byte === 0x7f) {
+			if (byte !== 0x0a && byte !== 0x09) return false;
+			target[to++] = 0x5c;
+			target[to++] = byte === 0x0a ? 0x6e : 0x74;
+			continue;
+		}
+		if (byte === 0x22 || byte === 0x5c) target[to++] = 0x5c;
+		target[to++] = byte;
 	}
-	if (end > run) out.raw(source, run, end - run);
+	out.position = to;
 	return true;
 }
 
