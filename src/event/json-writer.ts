@@ -12,9 +12,12 @@ export function literal(text: string): Memory {
 	return memory;
 }
 
-/** Where {@link JsonWriter.decimal} parts a number: 2^53 is below 10^16, so both halves are whole 32-bit numbers. */
+/**
+ * Where {@link JsonWriter.decimal} parts a number: 2^53 is below 10^16, so both halves are whole 32-bit numbers. Written out: as `10 ** 8` it is a double to
+ * the compiler, and the division costs three times as much.
+ */
 const halfDigits = 8;
-const halfDecimal = 10 ** halfDigits;
+const halfDecimal = 100_000_000;
 
 /** "00" to "99". */
 const digitPairs = encoder.encode(Array.from({ length: 100 }, (_, pair) => String(pair).padStart(2, "0")).join(""));
@@ -104,18 +107,30 @@ export class JsonWriter {
 
 	/** A whole number below 2^31, with leading zeros up to `width`. */
 	#small(value: number, width: number): void {
-		let digits = 1;
-		for (let power = 10; power <= value && digits < 10; power *= 10) digits++;
-		if (digits < width) digits = width;
+		const needed = digitsOf(value);
+		const digits = needed < width ? width : needed;
 		if (!this.#fits(digits)) return;
 		const { bytes } = this.memory;
 		const start = this.position;
 		let at = start + digits;
 		this.position = at;
 		let rest = value | 0;
-		// Two digits a step, by multiplication: 0.01 as a double is above 1/100, so no quotient below 2^31 comes out short.
+		// Four digits a step by a double's multiplication (0.0001 as a double is above 1/10000, so no quotient below 2^31 comes out short), and each
+		// four by integers: 5243 / 2^19 is 1/100 for what is below 10,000.
+		while (rest >= 10_000) {
+			const next = (rest * 0.0001) | 0;
+			const four = rest - next * 10_000;
+			const left = (four * 5243) >>> 19;
+			const right = (four - left * 100) << 1;
+			at -= 4;
+			bytes[at] = digitPairs[left << 1] ?? 48;
+			bytes[at + 1] = digitPairs[(left << 1) + 1] ?? 48;
+			bytes[at + 2] = digitPairs[right] ?? 48;
+			bytes[at + 3] = digitPairs[right + 1] ?? 48;
+			rest = next;
+		}
 		while (rest >= 10) {
-			const next = (rest * 0.01) | 0;
+			const next = (rest * 5243) >>> 19;
 			const pair = (rest - next * 100) << 1;
 			bytes[--at] = digitPairs[pair + 1] ?? 48;
 			bytes[--at] = digitPairs[pair] ?? 48;
@@ -252,6 +267,19 @@ function marksOf(word: number): number {
 	const quotes = word ^ 0x22222222;
 	const backslashes = word ^ 0x5c5c5c5c;
 	return (word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080;
+}
+
+/** Decimal digits of a whole number below 2^31: at most four comparisons, where a loop over powers of ten takes up to ten turns. */
+function digitsOf(value: number): number {
+	if (value < 10_000) {
+		if (value < 100) return value < 10 ? 1 : 2;
+		return value < 1000 ? 3 : 4;
+	}
+	if (value < 100_000_000) {
+		if (value < 1_000_000) return value < 100_000 ? 5 : 6;
+		return value < 10_000_000 ? 7 : 8;
+	}
+	return value < 1_000_000_000 ? 9 : 10;
 }
 
 /**
