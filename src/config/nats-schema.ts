@@ -42,6 +42,7 @@ const tls = v.pipe(
 		ca: text("PEM file of the authorities that the server's certificate is checked against; empty: those of the system.", ""),
 		cert: text("PEM file of the client certificate, for servers that ask for one (mTLS).", ""),
 		key: text("PEM file of the key of the client certificate.", ""),
+		handshake_first: toggle("The server expects TLS before its greeting (handshake_first in its configuration).", false),
 	}),
 	v.description("TLS towards NATS. With a tls:// URL, or when the server asks for it, TLS is used without this section as well."),
 );
@@ -107,6 +108,7 @@ export const natsSchema = v.pipe(
 		token: secret("Token."),
 		nkey: secret("NKey: the seed (SU…), or the path of a file that holds it."),
 		creds: text("Path of a .creds file, as made by nsc.", ""),
+		inbox_prefix: text("Subject prefix of the server's replies, for users that may subscribe only to one of their own; empty: _INBOX.", ""),
 		tls: v.optional(tls, {}),
 		jetstream: v.optional(jetstream, {}),
 	}),

@@ -28,6 +28,7 @@ export function natsOptions(config: OrchestratorConfig): NatsSinkOptions {
 		workers: config.workers,
 		compression: batch.compression,
 		batchBytes: bytes(batch.max_bytes),
+		...(nats.inbox_prefix === "" ? {} : { inboxPrefix: nats.inbox_prefix }),
 	};
 }
 
@@ -45,9 +46,10 @@ function isSeed(nkey: string): boolean {
 }
 
 function natsTls({ tls }: NatsConfig): NatsTls | undefined {
-	const paths: { ca?: string; cert?: string; key?: string } = {};
-	if (tls.ca !== "") paths.ca = tls.ca;
-	if (tls.cert !== "") paths.cert = tls.cert;
-	if (tls.key !== "") paths.key = tls.key;
-	return Object.keys(paths).length === 0 ? undefined : paths;
+	const settings: { ca?: string; cert?: string; key?: string; handshakeFirst?: boolean } = {};
+	if (tls.ca !== "") settings.ca = tls.ca;
+	if (tls.cert !== "") settings.cert = tls.cert;
+	if (tls.key !== "") settings.key = tls.key;
+	if (tls.handshake_first) settings.handshakeFirst = true;
+	return Object.keys(settings).length === 0 ? undefined : settings;
 }
