@@ -158,6 +158,8 @@ export class LaneWriter {
 			const decoded = this.#options.decoder.decode(record, this.#event);
 			if (decoded === "event") {
 				this.#taken(record);
+				// A full batch goes at once; where the one before is still on its way, the next record finds it waiting.
+				if (this.#open.count >= this.#countMax()) this.#cut();
 				return "appended";
 			}
 			if (decoded === "none") {

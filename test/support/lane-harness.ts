@@ -35,7 +35,9 @@ export class ModelStream implements SinkLane {
 
 	async open(local: LaneStart): Promise<LanePosition> {
 		this.#acknowledged = local.batch;
-		return this.#position() ?? { batch: local.batch, cursor: local.cursor, sequence: local.sequence };
+		const position = this.#position() ?? { batch: local.batch, cursor: local.cursor, sequence: local.sequence };
+		this.#acknowledged = position.batch;
+		return position;
 	}
 
 	batchBytesMax(): number {
@@ -134,6 +136,8 @@ export interface LaneHarness {
 	write(number: number, size?: number, kind?: number): boolean;
 	/** Publishes what was written and drains the ring as far as it goes. */
 	drain(): { records: number; blocked: boolean };
+	/** Drains and sends until the ring is empty and everything is acknowledged. */
+	deliver(): Promise<void>;
 }
 
 /** Makes one; it is not opened yet. */
@@ -188,6 +192,12 @@ export async function laneHarness(settings: LaneSettings = {}): Promise<LaneHarn
 		drain() {
 			producer.flush();
 			return drainRing(ring);
+		},
+		async deliver() {
+			for (let isMore = true; isMore; ) {
+				isMore = harness.drain().blocked && lane.isOpen;
+				await lane.flush();
+			}
 		},
 	};
 	return harness;
