@@ -269,7 +269,7 @@ testNeeding(["journal"], "JournalCollector opens a directory anew that was repla
 	using directory = temporaryDirectory();
 	await writeJournal(directory.join("journal"), ordinaryEntries(100));
 	await writeJournal(directory.join("next"), ordinaryEntries(300, 100));
-	using reader = new JournalReader(directory.join("journal")).start().readAll();
+	using reader = new JournalReader(directory.join("journal"), { config: { poll_interval: "20ms" } }).start().readAll();
 	renameSync(directory.join("journal"), directory.join("old"));
 	renameSync(directory.join("next"), directory.join("journal"));
 	await reader.until("the other directory is read", () => reader.numbers.at(-1) === 399);

@@ -12,7 +12,7 @@ import { type JournalStart, parseStart, type SystemdConfig } from "./config.ts";
 import { EntryEncoder } from "./entry-encoder.ts";
 import { encodeCheckpoint, encodeGap } from "./gap-record.ts";
 import { JournalWatch } from "./journal-watch.ts";
-import { kindCheckpoint, kindEntry, kindGap, wordUnitLength, wordUnitOffset } from "./record.ts";
+import { kindCheckpoint, kindEntry, kindGap, wordRealtimeHigh, wordRealtimeLow, wordUnitLength, wordUnitOffset } from "./record.ts";
 import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
 import { seekStart } from "./start-position.ts";
 
@@ -64,6 +64,7 @@ export class JournalCollector implements Collector {
 	/** Where reading began, as the cursor of the entry before; "" where it began with the first one. */
 	#begunBehind = "";
 	#hasRead = false;
+	#hasEncoded = false;
 	#unreadableRun = 0;
 	#statistics = { entries: 0, ownUnit: 0, repeated: 0, unreadable: 0, vacuumed: 0, gaps: 0 };
 	#failure: string | undefined;
@@ -101,6 +102,7 @@ export class JournalCollector implements Collector {
 		this.#positionLost = undefined;
 		this.#begunBehind = context.position ?? "";
 		this.#hasRead = false;
+		this.#hasEncoded = false;
 		this.#open(start);
 		this.#checkpoints = new Checkpoints(this.#config, this.#filtered);
 	}
@@ -118,7 +120,7 @@ export class JournalCollector implements Collector {
 			const position = lastRead === "" ? undefined : lastRead;
 			const started = seekStart(journal, readCursor, { position, start, bootId, units });
 			const behind = started.behind === undefined ? undefined : parseCursor(started.behind);
-			if (behind !== undefined) this.#tracker.step(behind.id, behind.number, false);
+			if (behind !== undefined) this.#tracker.step(behind, false);
 			this.#begunBehind = started.behind ?? "";
 			this.#hasRead = false;
 			if (started.positionLost) this.#positionLost = position;
@@ -189,15 +191,16 @@ export class JournalCollector implements Collector {
 		const { encoder, writer } = this.#running();
 		if (encoder.readCursor(journal) < 0) return this.#countUnreadable();
 		this.#hasRead = true;
-		this.#point.read(encoder.cursorBytes);
-		const isKnown = this.#tracker.last(this.#point.id) !== undefined;
-		const step = this.#tracker.step(this.#point.id, this.#point.number, !this.#filtered);
-		if (step.repeated) {
+		this.#point.read(encoder.cursorBytes, encoder.cursorLength);
+		const isKnown = this.#tracker.knows(this.#point.id);
+		const step = this.#tracker.step(this.#point, !this.#filtered);
+		if (step.repeated && this.#isOfTheSameTime(journal)) {
 			this.#statistics.repeated++;
 			writer.count(counter.repeated, 1);
 			return 0;
 		}
 		if (encoder.encode(journal) === "unreadable") return this.#countUnreadable();
+		this.#hasEncoded = true;
 		if (step.lost > 0 || this.#positionLost !== undefined) this.#noteGap(step.lost, isKnown && !this.#filtered);
 		if (this.#isOwn(encoder)) {
 			this.#statistics.ownUnit++;
@@ -213,6 +216,13 @@ export class JournalCollector implements Collector {
 		}
 		this.#waiting.push({ kind: kindEntry, length, copy: (target, offset) => target.memory.copy(offset, memory, 0, length) });
 		return this.#submitWaiting();
+	}
+
+	/** True where the current entry has the stamp of the one encoded last: a damaged file may give one number to two. */
+	#isOfTheSameTime(journal: Journal): boolean {
+		const { words } = this.#running().encoder.memory;
+		if (!this.#hasEncoded) return true;
+		return journal.readRealtime() < 0 || (journal.realtimeLow === words[wordRealtimeLow] && journal.realtimeHigh === words[wordRealtimeHigh]);
 	}
 
 	/** Entries are missing before the current one: `lost` of them where their number `isKnown`. A position that is gone with nothing behind it is no loss. */

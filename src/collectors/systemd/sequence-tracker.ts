@@ -18,59 +18,73 @@ export interface SequencePoint {
 	readonly id: string;
 	/** `i=` of the cursor. */
 	readonly number: number;
+	/** Drawn from the end of the cursor, where the sum over the entry's content stands: tells two entries apart to which a damaged file gives one number. */
+	readonly check: number;
 }
 
 /** Reads `s=` and `i=` of a cursor (systemd, sd_journal_get_cursor); undefined where it has another form. */
 export function parseCursor(cursor: string): SequencePoint | undefined {
 	const match = /^s=([0-9a-f]{32});i=([0-9a-f]{1,13});/.exec(cursor);
 	if (match === null) return undefined;
-	return { id: match[1] ?? "", number: Number.parseInt(match[2] ?? "", 16) };
+	const point = new CursorPoint();
+	point.read(new TextEncoder().encode(cursor), cursor.length);
+	return point;
 }
 
 /** Follows the entries' numbers per id and finds what is missing between two. One thread. */
 export class SequenceTracker {
-	readonly #last = new Map<string, number>();
+	readonly #last = new Map<string, Omit<SequencePoint, "id">>();
 	#id = "";
 	#number = 0;
+	#check = 0;
 
 	/** Takes note of the next entry. `count` is false under a filter, where missing numbers mean nothing. */
-	step(id: string, number: number, count: boolean): SequenceStep {
-		const last = this.#switchTo(id);
-		if (last === number) return again;
+	step(point: SequencePoint, count: boolean): SequenceStep {
+		const { id, number, check } = point;
+		const isKnown = id === this.#id || this.#switchTo(id);
+		const last = this.#number;
+		if (isKnown && last === number && this.#check === check) return again;
 		this.#number = number;
-		if (!count || last === undefined || number <= last + 1) return inOrder;
+		this.#check = check;
+		if (!count || !isKnown || number <= last + 1) return inOrder;
 		return { repeated: false, lost: number - last - 1 };
 	}
 
-	/** The number last seen of an id. */
-	last(id: string): number | undefined {
-		return id === this.#id ? this.#number : this.#last.get(id);
+	/** True where an entry of this id was seen. */
+	knows(id: string): boolean {
+		return id === this.#id || this.#last.has(id);
 	}
 
-	#switchTo(id: string): number | undefined {
-		if (id === this.#id) return this.#number;
+	/** False where the id is new. */
+	#switchTo(id: string): boolean {
 		if (this.#id !== "") {
 			this.#last.delete(this.#id);
-			this.#last.set(this.#id, this.#number);
+			this.#last.set(this.#id, { number: this.#number, check: this.#check });
 			const oldest = this.#last.keys().next().value;
 			if (this.#last.size > idsMax && oldest !== undefined) this.#last.delete(oldest);
 		}
+		const known = this.#last.get(id);
 		this.#id = id;
-		return this.#last.get(id);
+		this.#number = known?.number ?? 0;
+		this.#check = known?.check ?? 0;
+		return known !== undefined;
 	}
 }
 
+/** Bytes at the end of a cursor that `check` is drawn from. */
+const checkBytes = 8;
 const ascii = new TextDecoder("latin1");
 
 /** `s=` and `i=` of a cursor read from bytes, thousands of times a second: the id's text is made anew only when it changes. One thread. */
-export class CursorPoint {
+export class CursorPoint implements SequencePoint {
 	/** 32 hexadecimal digits. */
 	id = "";
 	number = 0;
+	check = 0;
 	readonly #idBytes = new Uint8Array(32);
 
-	/** Reads a cursor of the form that {@link parseCursor} takes. */
-	read(cursor: Uint8Array): void {
+	/** Reads a cursor of `length` bytes, of the form that {@link parseCursor} takes. */
+	read(cursor: Uint8Array, length: number): void {
 		const known = this.#idBytes;
 		let index = 0;
 		while (index < 32 && known[index] === cursor[2 + index]) index++;
@@ -78,6 +92,9 @@ export class CursorPoint {
 			known.set(cursor.subarray(2, 34));
 			this.id = ascii.decode(known);
 		}
+		let check = 0;
+		for (let at = length - checkBytes; at < length; at++) check = (Math.imul(check, 31) + (cursor[at] ?? 0)) | 0;
+		this.check = check;
 		this.number = 0;
 		for (let at = 37; ; at++) {
 			const byte = cursor[at] ?? 0;
