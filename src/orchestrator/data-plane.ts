@@ -20,10 +20,8 @@ import { openRingMemory } from "./ring-memory.ts";
 
 /** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
 const quietInterval = 15;
-/** Rest behind a turn that found something: more is on its way, and a producer that fills its ring must not wait for a quiet interval. */
-const activeInterval = 1;
-/** Records in one turn from which on the next follows at once. */
-const busyRecords = 256;
+/** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
+const busyInterval = 1;
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
 
@@ -134,12 +132,12 @@ export class DataPlane {
 
 	#turn = (): void => {
 		if (this.#stopping) return;
-		let records = 0;
-		for (const ring of this.#rings) records += drainRing(ring).records;
+		let busy = false;
+		for (const ring of this.#rings) busy = drainRing(ring).busy || busy;
 		for (const { writer } of this.#lanes) writer.tick();
 		this.#cancelTurn();
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
-		this.#cancelTurn = runLater(records >= busyRecords ? 0 : records > 0 ? activeInterval : quietInterval, this.#turn);
+		this.#cancelTurn = runLater(busy ? busyInterval : quietInterval, this.#turn);
 	};
 
 	async #openLane(lane: Lane): Promise<void> {

@@ -6,6 +6,9 @@ import type { RingAccount } from "./ring-account.ts";
 /** Records drained from one ring before the others get their turn and the event loop its breath. */
 const recordsPerTurn = 2048;
 
+/** Share of a ring that makes a turn a busy one: what comes in a quiet interval must not reach the whole ring. */
+const busyShare = 1 / 32;
+
 /** One ring with the lanes that its collectors feed, by the collectors' indices. */
 export interface DrainedRing {
 	readonly name: string;
@@ -16,6 +19,8 @@ export interface DrainedRing {
 /** What one turn over a ring did. */
 export interface DrainTurn {
 	readonly records: number;
+	/** True where so much had come that the producer may fill the ring before a quiet interval is over. */
+	readonly busy: boolean;
 	/** True where the ring holds more, but its lane has no room now. */
 	readonly blocked: boolean;
 }
@@ -27,6 +32,7 @@ export interface DrainTurn {
 export function drainRing(ring: DrainedRing): DrainTurn {
 	const { reader, collectors } = ring;
 	let records = 0;
+	let bytes = 0;
 	let blocked = false;
 	while (records < recordsPerTurn && reader.lease()) {
 		const entry = collectors[reader.collector];
@@ -41,7 +47,8 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 		if (appended === "position") entry.account.positions++;
 		else if (appended === "skipped") entry.account.skipped++;
 		records++;
+		bytes += reader.length;
 	}
 	if (records > 0) reader.commit();
-	return { records, blocked };
+	return { records, busy: bytes >= reader.capacity * busyShare, blocked };
 }

@@ -26,7 +26,8 @@ export class RingReader {
 	length = 0;
 	collector = 0;
 	kind = 0;
-	readonly #capacity: number;
+	/** Bytes of the data area. */
+	readonly capacity: number;
 	readonly #collectors: number;
 	readonly #leased = new Float64Array(collectorsMax);
 	#isLeased = false;
@@ -37,7 +38,7 @@ export class RingReader {
 	constructor(memory: Memory) {
 		const { capacity, collectors } = openRing(memory);
 		this.memory = memory;
-		this.#capacity = capacity;
+		this.capacity = capacity;
 		this.#collectors = collectors;
 		this.#tail = Atomics.load(memory.signed, wordTail) >>> 0;
 		this.#head = this.#tail;
@@ -51,14 +52,14 @@ export class RingReader {
 			if (this.#head === this.#tail) {
 				this.#head = Atomics.load(this.memory.signed, wordHead) >>> 0;
 				if (this.#head === this.#tail) return false;
-				assert((this.#head - this.#tail) >>> 0 <= this.#capacity, "The fill is at most the capacity");
+				assert((this.#head - this.#tail) >>> 0 <= this.capacity, "The fill is at most the capacity");
 				assert((this.#head & 7) === 0, "Records end at multiples of 8");
 			}
-			const at = this.#tail & (this.#capacity - 1);
+			const at = this.#tail & (this.capacity - 1);
 			const word = (headerBytes + at) >>> 2;
 			const length = this.memory.words[word] ?? 0;
 			if (length === padding) {
-				const toEnd = this.#capacity - at;
+				const toEnd = this.capacity - at;
 				assert(toEnd <= (this.#head - this.#tail) >>> 0, "A filler is published whole");
 				this.#tail = (this.#tail + toEnd) >>> 0;
 				continue;
@@ -105,7 +106,7 @@ export class RingReader {
 
 	#describe(at: number, length: number, tag: number): boolean {
 		// Before any sum: lengths near 2^32 would wrap it.
-		assert(length > 0 && length <= this.#capacity - at - recordHeaderBytes, "A record has a payload and does not straddle the end");
+		assert(length > 0 && length <= this.capacity - at - recordHeaderBytes, "A record has a payload and does not straddle the end");
 		const taken = recordBytes(length);
 		assert(taken <= (this.#head - this.#tail) >>> 0, "A record is published whole");
 		this.offset = headerBytes + at + recordHeaderBytes;
