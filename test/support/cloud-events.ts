@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import type { NatsServer, ReadMessage } from "./nats-server.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** An event as a consumer of the stream sees it. */
 export interface CloudEvent {
@@ -37,6 +38,25 @@ export async function readEvents(server: NatsServer, subject: string, stream = "
 	const ids = new Set(messages.map(({ headers }) => headers.get("Nats-Msg-Id")));
 	if (ids.has(undefined) || ids.size !== messages.length) throw new Error("A message has no id of its own");
 	return messages.flatMap(eventsOf);
+}
+
+/** Sequence of the last event that the stream holds on a subject; 0 for none, or while there is no stream. */
+export async function deliveredUpTo(server: NatsServer, subject: string, stream = "TAPIO"): Promise<number> {
+	await using nats = await server.client();
+	try {
+		const reply = await nats.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }));
+		const { message } = reply.json<{ message?: { hdrs?: string } }>();
+		const headers = Buffer.from(message?.hdrs ?? "", "base64").toString();
+		return Number(/Tapio-Last-Sequence: *(\d+)/.exec(headers)?.[1] ?? 0);
+	} catch {
+		// The server has no JetStream, or is just starting.
+		return 0;
+	}
+}
+
+/** Resolves when the stream holds events up to `sequence` on a subject. */
+export async function delivered(server: NatsServer, subject: string, sequence: number, deadline = 30_000): Promise<void> {
+	await waitUntil(`${sequence} events are delivered`, async () => (await deliveredUpTo(server, subject)) >= sequence, deadline);
 }
 
 /** TAPIO_SEQ of every journal event, in order. */
