@@ -14,7 +14,9 @@ export function startChildHost(options: HostOptions, events: HostEvents): Collec
 	assert("descriptor" in ring, "A child's ring is a memory file");
 	// The descriptor is number 3 on the other side, the first behind the standard ones.
 	const theirs: HostOptions = { ...options, ring: { descriptor: 3, length: ring.length } };
-	const child = Bun.spawn([...selfCommand(), "__collector-child", options.name], {
+	const { command, name } = selfCommand();
+	const child = Bun.spawn([...command, "__collector-child", options.name], {
+		argv0: name,
 		stdio: ["pipe", "pipe", "pipe", ring.descriptor],
 	});
 	child.stdin.write(`${JSON.stringify(theirs)}\n`);

@@ -135,7 +135,7 @@ export interface LaneHarness {
 	/** Writes a record of the mock; false where the ring has no room. */
 	write(number: number, size?: number, kind?: number): boolean;
 	/** Publishes what was written and drains the ring as far as it goes. */
-	drain(): { records: number; blocked: boolean };
+	drain(): { records: number; busy: boolean; blocked: boolean };
 	/** Drains and sends until the ring is empty and everything is acknowledged. */
 	deliver(): Promise<void>;
 }
