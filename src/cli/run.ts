@@ -43,6 +43,10 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 		log,
 		stateDirectory: keepsState ? directory : undefined,
 		runId: crypto.randomUUID().slice(0, 13).replace("-", ""),
+		onOutputGone: () => {
+			log.info("The reader of the output has gone; the agent ends.");
+			ending.resolve("signal");
+		},
 		onFailed: (message) => {
 			log.error("The agent cannot go on.", { error: message });
 			ending.resolve("failed");

@@ -7,6 +7,7 @@ import type { Positions } from "./supervisor.ts";
 export interface DataClientEvents {
 	readonly onLaneOpen: (collector: string, position: string | undefined) => void;
 	readonly onRewind: (collector: string, reason: string) => void;
+	readonly onOutputGone: () => void;
 	readonly onLog: (entry: LogEntry) => void;
 	/** The worker cannot go on: the agent ends. */
 	readonly onFailed: (message: string) => void;
@@ -75,6 +76,9 @@ export class DataClient {
 				break;
 			case "rewind":
 				this.#events.onRewind(message.collector, message.reason);
+				break;
+			case "outputGone":
+				this.#events.onOutputGone();
 				break;
 			case "settled":
 				this.#settling.get(message.ring)?.(message.positions);

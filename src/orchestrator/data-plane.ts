@@ -21,7 +21,7 @@ import { openRingMemory } from "./ring-memory.ts";
 /** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
 const quietInterval = 15;
 /** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
-const busyInterval = 1;
+const busyInterval = 2;
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
 
@@ -30,6 +30,8 @@ export interface DataPlaneEvents {
 	readonly laneOpen: (collector: string, position: string | undefined) => void;
 	/** The host of the collector is to be ended, and started anew where {@link DataPlane.settle} then says. */
 	readonly rewind: (collector: string, reason: string) => void;
+	/** Whoever read the events has gone, and there is no other place for them. */
+	readonly outputGone: () => void;
 }
 
 interface Lane {
@@ -121,8 +123,8 @@ export class DataPlane {
 		for (;;) {
 			let left = false;
 			for (const ring of this.#rings) {
-				const { records, blocked } = drainRing(ring);
-				if (records > 0 || blocked) left = true;
+				const { records, blocked, stopped } = drainRing(ring);
+				if (records > 0 || (blocked && !stopped)) left = true;
 			}
 			if (!left) break;
 			await this.#clock.sleep(1);
@@ -190,6 +192,8 @@ export class DataPlane {
 			onRoom: () => this.#turn(),
 			onRewind: (reason) => this.#events.rewind(name, reason),
 			onStopped: (error) => {
+				// Nobody looks any more: no defect and no loss that anybody would miss.
+				if (error instanceof OperatingError && error.code === "output_gone") return this.#events.outputGone();
 				const lane = this.#lanes.find((candidate) => candidate.collector === name);
 				if (lane !== undefined) lane.failure = describeError(error);
 				this.#log.error("A lane stopped.", { collector: name, error: describeError(error) });

@@ -15,6 +15,7 @@ async function start(options: DataWorkerOptions): Promise<void> {
 	const sinks = createSinks(options.config, systemClock, log);
 	plane = new DataPlane(options, sinks, systemClock, log, {
 		laneOpen: (collector, position) => send({ type: "laneOpen", collector, position }),
+		outputGone: () => send({ type: "outputGone" }),
 		rewind: (collector, reason) => send({ type: "rewind", collector, reason }),
 	});
 	await plane.start();

@@ -23,6 +23,8 @@ export interface DrainTurn {
 	readonly busy: boolean;
 	/** True where the ring holds more, but its lane has no room now. */
 	readonly blocked: boolean;
+	/** True where that lane has stopped for good: what the ring holds stays there. */
+	readonly stopped: boolean;
 }
 
 /**
@@ -34,6 +36,7 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 	let records = 0;
 	let bytes = 0;
 	let blocked = false;
+	let stopped = false;
 	while (records < recordsPerTurn && reader.lease()) {
 		const entry = collectors[reader.collector];
 		assert(entry !== undefined, "Every collector of a ring has a lane");
@@ -41,6 +44,7 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 		if (appended === "blocked") {
 			reader.unlease();
 			blocked = true;
+			stopped = entry.lane.isStopped;
 			break;
 		}
 		entry.account.drained++;
@@ -50,5 +54,5 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 		bytes += reader.length;
 	}
 	if (records > 0) reader.commit();
-	return { records, busy: bytes >= reader.capacity * busyShare, blocked };
+	return { records, busy: bytes >= reader.capacity * busyShare, blocked, stopped };
 }

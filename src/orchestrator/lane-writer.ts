@@ -131,6 +131,11 @@ export class LaneWriter {
 		return this.#delivery.notice;
 	}
 
+	/** True where it takes nothing more, because a person must decide. */
+	get isStopped(): boolean {
+		return this.#stopped;
+	}
+
 	/** True once `open` resolved. */
 	get isOpen(): boolean {
 		return this.#isOpen && !this.#stopped;

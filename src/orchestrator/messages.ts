@@ -38,6 +38,8 @@ export type FromDataWorker =
 	| { readonly type: "laneOpen"; readonly collector: string; readonly position: string | undefined }
 	/** What a collector gave is forgotten in part: its source is to be read again from where "settled" then says. */
 	| { readonly type: "rewind"; readonly collector: string; readonly reason: string }
+	/** Whoever read the events has gone, and there is no other place for them: the agent ends. */
+	| { readonly type: "outputGone" }
 	/** Answer to "settle". */
 	| { readonly type: "settled"; readonly ring: string; readonly positions: Readonly<Record<string, string | undefined>> }
 	| { readonly type: "report"; readonly report: DataReport }

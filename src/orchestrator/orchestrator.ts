@@ -27,6 +27,8 @@ export interface OrchestratorOptions {
 	readonly stateDirectory: string | undefined;
 	/** Unique per start. */
 	readonly runId: string;
+	/** Called where whoever read the events has gone, and there is no other place for them. */
+	readonly onOutputGone: () => void;
 	/** Called once where the agent cannot go on. */
 	readonly onFailed: (message: string) => void;
 }
@@ -65,6 +67,7 @@ export class Orchestrator {
 		this.#data = new DataClient({
 			onLaneOpen: (collector, position) => this.#laneOpen(collector, position),
 			onRewind: (collector, reason) => this.#roomOf(collector)?.supervisor.restart(reason),
+			onOutputGone: options.onOutputGone,
 			onLog: ({ level, component, message, fields }) => options.log.child(component)[level](message, fields),
 			onFailed: options.onFailed,
 		});

@@ -2,7 +2,7 @@ import { OperatingError } from "../../src/base/errors.ts";
 import type { CollectorDefinition, Delivery } from "../../src/collectors/collector.ts";
 import type { LaneState } from "../../src/lane/lane-state.ts";
 import { temporaryLaneState } from "../../src/lane/temporary-lane-state.ts";
-import { type DrainedRing, drainRing } from "../../src/orchestrator/drain.ts";
+import { type DrainedRing, type DrainTurn, drainRing } from "../../src/orchestrator/drain.ts";
 import { LaneWriter } from "../../src/orchestrator/lane-writer.ts";
 import { RingAccount } from "../../src/orchestrator/ring-account.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
@@ -135,7 +135,7 @@ export interface LaneHarness {
 	/** Writes a record of the mock; false where the ring has no room. */
 	write(number: number, size?: number, kind?: number): boolean;
 	/** Publishes what was written and drains the ring as far as it goes. */
-	drain(): { records: number; busy: boolean; blocked: boolean };
+	drain(): DrainTurn;
 	/** Drains and sends until the ring is empty and everything is acknowledged. */
 	deliver(): Promise<void>;
 }
