@@ -12,12 +12,15 @@ const bootId = "bdd640fb06671ad11c80317fa3b1799d";
 /** Text is handed on in pieces of this many entries. */
 const chunkEntries = 2000;
 
-/** Writes entries as real journal files into `directory`, through systemd-journal-remote (Journal Export Format). */
-export async function writeJournal(directory: string, entries: Iterable<EntryFields>): Promise<void> {
+/**
+ * Writes entries as real journal files into `directory`, through systemd-journal-remote (Journal Export Format). `older`: how many entries are older than
+ * these, by their stamps.
+ */
+export async function writeJournal(directory: string, entries: Iterable<EntryFields>, older = 0): Promise<void> {
 	mkdirSync(directory, { recursive: true });
 	const writer = Bun.spawn([remote, "-o", `${directory}/system.journal`, "-"], { stdin: "pipe", stdout: "ignore", stderr: "pipe" });
 	let parts: Buffer[] = [];
-	let index = 0;
+	let index = older;
 	for (const entry of entries) {
 		parts.push(exportEntry(entry, index++));
 		if (parts.length < chunkEntries) continue;

@@ -29,6 +29,11 @@ export class Checkpoints {
 	poll(lastRead: () => string): string | undefined {
 		if (++this.#polls < this.#pollsBetween) return undefined;
 		this.#polls = 0;
+		return this.next(lastRead);
+	}
+
+	/** As {@link poll}, whether one is due or not. */
+	next(lastRead: () => string): string | undefined {
 		const cursor = this.#isFiltered ? this.#tail() : lastRead();
 		if (cursor === undefined || cursor === "" || cursor === this.#last) return undefined;
 		this.#last = cursor;

@@ -20,8 +20,8 @@ import { seekStart } from "./start-position.ts";
 const entriesPerPoll = 512;
 /** Largest record. An entry beyond it is cut and says so. */
 const recordBytesMax = 1 << 20;
-/** Rest while the ring is full. */
-const fullInterval = 1;
+/** Rest while the ring is full: it holds some batches, each of which takes its time, and waking for every one of them costs more than it brings. */
+const fullInterval = 4;
 /** Unreadable entries in a row after which the journal is opened anew behind them. */
 const unreadableRunMax = 64;
 
@@ -131,6 +131,7 @@ export class JournalCollector implements Collector {
 		}
 		this.#journal = journal;
 		this.#watch = watch;
+		if (watch.obstacle !== undefined) this.#log.warn("Not all of the journal can be read.", { reason: watch.obstacle });
 	}
 
 	poll(): number {
@@ -158,8 +159,13 @@ export class JournalCollector implements Collector {
 	}
 
 	stop(): void {
-		this.#journal?.[Symbol.dispose]();
+		using journal = this.#journal;
 		this.#journal = undefined;
+		// Where nothing is left to read, the next start need not go through what the filter passed over.
+		if (journal !== undefined && this.#failure === undefined && this.#waiting.length === 0 && !this.#onEntry) {
+			const last = this.#checkpoints?.next(() => this.#lastRead());
+			if (last !== undefined) this.#offer(journal, last);
+		}
 		this.#checkpoints = undefined;
 		this.#watch = undefined;
 		this.#waiting = [];
@@ -284,13 +290,18 @@ export class JournalCollector implements Collector {
 		}
 		const due = this.#checkpoints?.poll(() => this.#lastRead());
 		if (due === undefined) return journal.process();
-		// What stands before the tail that was looked up is read first, if it takes one more look to see it.
+		return this.#offer(journal, due);
+	}
+
+	/** Lets a position through, unless something before it is still to be read: then true. */
+	#offer(journal: Journal, cursor: string): boolean {
+		// What stands before the tail that was looked up may take one more look to be seen.
 		journal.process();
 		if (journal.next() > 0) {
 			this.#onEntry = true;
 			return true;
 		}
-		const record = encodeCheckpoint(due);
+		const record = encodeCheckpoint(cursor);
 		this.#waiting.push({ kind: kindCheckpoint, length: record.length, copy: (target, offset) => target.memory.bytes.set(record, offset) });
 		this.#submitWaiting();
 		return false;

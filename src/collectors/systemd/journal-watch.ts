@@ -1,4 +1,4 @@
-import { journalObstacle, journalView } from "./access.ts";
+import { journalObstacle, journalView, partialObstacle } from "./access.ts";
 
 /** Milliseconds between two looks at the directories of a quiet journal. */
 const lookInterval = 1000;
@@ -8,6 +8,8 @@ export class JournalWatch {
 	readonly #path: string;
 	readonly #pollsBetween: number;
 	readonly #view: string;
+	/** What stood in the way of reading the journal, whole or in part; undefined for nothing. */
+	readonly obstacle: string | undefined;
 	readonly #isBlind: boolean;
 	/** None of the directories existed. */
 	readonly wasAbsent: boolean;
@@ -19,7 +21,9 @@ export class JournalWatch {
 		this.#pollsBetween = Math.ceil(lookInterval / poll_interval);
 		this.#view = journalView(path);
 		this.wasAbsent = /^[-,]*$/.test(this.#view);
-		this.#isBlind = journalObstacle(path) !== undefined;
+		const whole = journalObstacle(path);
+		this.#isBlind = whole !== undefined;
+		this.obstacle = whole ?? partialObstacle(path);
 	}
 
 	/** Call it at the end of the journal, once per poll. `hasRead`: entries were read since it was opened, so that nothing stood in the way. */
