@@ -1,6 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 import { OperatingError } from "../base/errors.ts";
 import { systemClock } from "../platform/clock.ts";
+import { setProcessName } from "../platform/ffi/process-name.ts";
 import { ignoreSignals } from "../platform/signals.ts";
 import { runHost } from "./host-loop.ts";
 import type { FromHost, HostOptions } from "./messages.ts";
@@ -22,6 +23,7 @@ export async function runCollectorChild(): Promise<void> {
 	// The terminal sends its signals to the whole group, systemd to the whole unit: the parent says when to end.
 	ignoreSignals(["SIGINT", "SIGTERM", "SIGHUP"]);
 	const options: HostOptions = JSON.parse(readLine(commandDescriptor));
+	setProcessName(`tapio-${options.name}`);
 	const send = (message: FromHost) => writeSync(reportDescriptor, `${JSON.stringify(message)}\n`);
 	await runHost(options, openRingMemory(options.ring), { clock: systemClock, send, parent: commandDescriptor });
 }

@@ -15,7 +15,7 @@ const symbols = {
 	ftruncate: { args: [i32, i64], returns: i32 },
 	flock: { args: [i32, i32], returns: i32 },
 	poll: { args: [buffer, u64, i32], returns: i32 },
-	prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
+	prctl: { args: [i32, buffer, u64, u64, u64], returns: i32 },
 	__errno_location: { args: [], returns: ptr },
 	strerror: { args: [i32], returns: cstring },
 	strlen: { args: [ptr], returns: i32 },
