@@ -187,7 +187,7 @@ export class Orchestrator {
 			for (const collector of handle.collectors) {
 				const own: Health = isStarted ? supervisor.health(collector) : { status: "unknown", message: "waits for the sink" };
 				const lane = data.lanes[collector];
-				health[collector] = lane !== undefined && isWorse(lane, own) ? lane : own;
+				health[collector] = lane === undefined ? own : worseOf(own, lane);
 			}
 		}
 		for (const [name, state] of Object.entries(data.sinks)) health[name] = state;
@@ -195,9 +195,11 @@ export class Orchestrator {
 	}
 }
 
-/** Of a collector and its lane the worse one speaks; where both are equal, the collector. */
-function isWorse(lane: Health, own: Health): boolean {
-	return lane.status !== own.status && worstStatus([lane.status, own.status]) === lane.status;
+/** Of a collector and its lane the worse one speaks; both, where both have something to say. */
+function worseOf(own: Health, lane: Health): Health {
+	const status = worstStatus([own.status, lane.status]);
+	if (own.status === lane.status && status !== "healthy") return { status, message: `${lane.message}; ${own.message}` };
+	return own.status === status ? own : lane;
 }
 
 /**

@@ -42,8 +42,8 @@ export async function readEvents(server: NatsServer, subject: string, stream = "
 
 /** Sequence of the last event that the stream holds on a subject; 0 for none, or while there is no stream. */
 export async function deliveredUpTo(server: NatsServer, subject: string, stream = "TAPIO"): Promise<number> {
-	await using nats = await server.client();
 	try {
+		await using nats = await server.client();
 		const reply = await nats.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }));
 		const { message } = reply.json<{ message?: { hdrs?: string } }>();
 		const headers = Buffer.from(message?.hdrs ?? "", "base64").toString();

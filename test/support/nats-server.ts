@@ -69,10 +69,10 @@ export class NatsServer implements AsyncDisposable {
 		return existsSync(path) ? readFileSync(path, "utf8") : "";
 	}
 
-	/** Starts it again after `kill`, on the same port, perhaps with other blocks of configuration. */
-	async start(config?: string): Promise<void> {
+	/** Starts it again after `kill`, on the same port, perhaps with other blocks of configuration and another limit. */
+	async start(config?: string, options: { readonly maxPayload?: number } = {}): Promise<void> {
 		this.#config = config ?? this.#config;
-		this.#write();
+		this.#write(options.maxPayload);
 		this.#process = Bun.spawn(["nats-server", "-c", join(this.directory, "nats.conf")], { stdout: "ignore", stderr: "ignore" });
 		const ports = join(this.directory, `nats-server_${this.#process.pid}.ports`);
 		try {

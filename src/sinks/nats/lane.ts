@@ -205,6 +205,8 @@ export class NatsLane implements SinkLane {
 		if (stored.number === this.#known.batch) return undefined;
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
+		// A live lane skips the number of a batch that its predecessor sent before it was killed: here it is, late.
+		if (stored.number < batch.number) return undefined;
 		throw twoWriters(this.#subject, this.#identity.id, stored);
 	}
 
