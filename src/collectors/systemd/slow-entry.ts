@@ -7,7 +7,7 @@ import { special } from "./key-table.ts";
 /** Most values of one entry that are kept. Beyond it values are left out, and the entry says so. */
 const valuesMax = 4096;
 /** Share of a record that one field may take, tried in this order until the entry fits. */
-const fieldShares = [4, 16, 64, 256, 1024, 4096] as const;
+const fieldShares = [1, 2, 4, 16, 64, 256, 1024, 4096] as const;
 
 const decoder = new TextDecoder();
 const specials: Readonly<Record<string, number>> = { _SYSTEMD_UNIT: special.unit, _HOSTNAME: special.hostname, PRIORITY: special.priority };
