@@ -55,6 +55,8 @@ export class DataPlane {
 	readonly #abort = new AbortController();
 	#cancelTurn = () => {};
 	#stopping = false;
+	/** The sinks are closed. */
+	#ended = false;
 
 	constructor(options: DataWorkerOptions, sinks: readonly [Sink, ...Sink[]], clock: Clock, log: Log, events: DataPlaneEvents) {
 		this.#options = options;
@@ -100,13 +102,14 @@ export class DataPlane {
 		if (!inTime) this.#log.warn("Not everything was delivered before the time to stop ran out; sources that can be read again keep the rest.");
 		this.#abort.abort(new OperatingError("stopped", "Stop the agent"));
 		await Promise.all(this.#sinks.map((sink) => sink.stop()));
+		this.#ended = true;
 	}
 
 	/** Accounts, and the state of sinks and lanes. */
 	report(): DataReport {
 		const ledger: Record<string, LedgerAccount> = {};
 		for (const ring of this.#rings) {
-			for (const { lane, account } of ring.collectors) ledger[account.definition.name] = account.account(lane);
+			for (const { lane, account } of ring.collectors) ledger[account.definition.name] = account.account(lane, this.#ended);
 		}
 		const sinks: Record<string, Health> = {};
 		const statistics: Record<string, Readonly<Record<string, number>>> = {};

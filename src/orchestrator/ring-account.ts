@@ -43,8 +43,8 @@ export class RingAccount {
 		this.#vanished = Math.max(0, submitted - this.drained);
 	}
 
-	/** The account as it stands. */
-	account(lane: LaneWriter): LedgerAccount {
+	/** The account as it stands; `ended`: nothing more is delivered, and what a live source gave until then is dropped. */
+	account(lane: LaneWriter, ended = false): LedgerAccount {
 		const counted = this.#count();
 		const isLive = this.definition.delivery === "live";
 		const own = sum(counted.dropped) + sum(counted.discarded);
@@ -53,15 +53,17 @@ export class RingAccount {
 		const tooLarge = lane.counts.tooLarge > 0 ? { too_large: lane.counts.tooLarge } : {};
 		const unconfirmed = lane.counts.unconfirmed > 0 ? { previous_run: lane.counts.unconfirmed } : {};
 		const submitted = counted.submitted - (isLive ? 0 : this.#vanished);
-		const inRing = Math.max(0, counted.submitted - this.#vanished - this.drained);
+		const inFlight = lane.inFlight + Math.max(0, counted.submitted - this.#vanished - this.drained);
+		const isDropped = ended && isLive;
+		const notDelivered = isDropped && inFlight > 0 ? { not_delivered: inFlight } : {};
 		return {
 			received: submitted - counted.derived - this.positions - this.skipped - lane.counts.rewound + counted.ringFull + own,
 			derived: counted.derived,
 			published: lane.counts.published,
-			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge },
+			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge, ...notDelivered },
 			discarded: counted.discarded,
 			lost: { ...counted.lost, ...unconfirmed },
-			inFlight: inRing + lane.inFlight,
+			inFlight: isDropped ? 0 : inFlight,
 			truncated: lane.counts.truncated,
 		};
 	}

@@ -52,6 +52,9 @@ export class Agent implements AsyncDisposable {
 	get pid(): number {
 		return this.#process.pid;
 	}
+	get hasEnded(): boolean {
+		return this.#process.exitCode !== null;
+	}
 	/** What it wrote to its standard error so far: the log. */
 	get log(): string {
 		return this.#stderr;
