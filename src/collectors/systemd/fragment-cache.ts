@@ -2,7 +2,7 @@ import type { Journal } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 
 /** Fields remembered at once. A journal file's repeated values number some hundreds within one mapped window. */
-const slotsMax = 4096;
+const slotsMax = 2048;
 /** Words of a slot: the key, and what follows. */
 const slotWords = 8;
 const slotLength = 1;
