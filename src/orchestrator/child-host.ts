@@ -9,12 +9,11 @@ const errorTextMax = 2048;
 const lineLengthMax = 1 << 20;
 
 /** Starts collectors in a child process of the same binary, whose ring is a descriptor of this process. */
-export function startChildHost(options: HostOptions, events: HostEvents): CollectorHost {
+export function startChildHost(options: HostOptions, events: HostEvents, { command, name } = selfCommand()): CollectorHost {
 	const { ring } = options;
 	assert("descriptor" in ring, "A child's ring is a memory file");
 	// The descriptor is number 3 on the other side, the first behind the standard ones.
 	const theirs: HostOptions = { ...options, ring: { descriptor: 3, length: ring.length } };
-	const { command, name } = selfCommand();
 	const child = Bun.spawn([...command, "__collector-child", options.name], {
 		argv0: name,
 		stdio: ["pipe", "pipe", "pipe", ring.descriptor],

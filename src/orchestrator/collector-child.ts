@@ -1,5 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import { OperatingError } from "../base/errors.ts";
+import { collectorDefinition } from "../collectors/registry.ts";
 import { systemClock } from "../platform/clock.ts";
 import { setProcessName } from "../platform/ffi/process-name.ts";
 import { ignoreSignals } from "../platform/signals.ts";
@@ -19,13 +20,13 @@ const commandBytesMax = 1 << 20;
  * A collector in a process of its own, for sources that can kill their reader. The first line of the standard input is a {@link HostOptions};
  * after it nothing comes, and the end of that pipe means that the parent is gone. Reports are lines of JSON on the standard output.
  */
-export async function runCollectorChild(): Promise<void> {
+export async function runCollectorChild(definitionOf = collectorDefinition): Promise<void> {
 	// The terminal sends its signals to the whole group, systemd to the whole unit: the parent says when to end.
 	ignoreSignals(["SIGINT", "SIGTERM", "SIGHUP"]);
 	const options: HostOptions = JSON.parse(readLine(commandDescriptor));
 	setProcessName(`tapio-${options.name}`);
 	const send = (message: FromHost) => writeSync(reportDescriptor, `${JSON.stringify(message)}\n`);
-	await runHost(options, openRingMemory(options.ring), { clock: systemClock, send, parent: commandDescriptor });
+	await runHost(options, openRingMemory(options.ring), { clock: systemClock, send, parent: commandDescriptor, definitionOf });
 }
 
 function readLine(descriptor: number): string {

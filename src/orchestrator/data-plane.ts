@@ -50,6 +50,7 @@ export class DataPlane {
 	readonly #clock: Clock;
 	readonly #log: Log;
 	readonly #events: DataPlaneEvents;
+	readonly #definitionOf: typeof collectorDefinition;
 	readonly #rings: DrainedRing[] = [];
 	readonly #lanes: Lane[] = [];
 	readonly #abort = new AbortController();
@@ -58,12 +59,20 @@ export class DataPlane {
 	/** The sinks are closed. */
 	#ended = false;
 
-	constructor(options: DataWorkerOptions, sinks: readonly [Sink, ...Sink[]], clock: Clock, log: Log, events: DataPlaneEvents) {
+	constructor(
+		options: DataWorkerOptions,
+		sinks: readonly [Sink, ...Sink[]],
+		clock: Clock,
+		log: Log,
+		events: DataPlaneEvents,
+		definitionOf = collectorDefinition,
+	) {
 		this.#options = options;
 		this.#sinks = sinks;
 		this.#clock = clock;
 		this.#log = log;
 		this.#events = events;
+		this.#definitionOf = definitionOf;
 	}
 
 	/** Starts the sinks, opens every lane and begins to drain. Throws OperatingError where the state folder cannot be used. */
@@ -160,7 +169,7 @@ export class DataPlane {
 		const reader = new RingReader(openRingMemory(handle.memory));
 		const collectors: { lane: LaneWriter; account: RingAccount }[] = [];
 		for (const [index, name] of handle.collectors.entries()) {
-			const definition = collectorDefinition(name);
+			const definition = this.#definitionOf(name);
 			const lane: Lane = { collector: name, writer: await this.#createLane(name), failure: undefined };
 			this.#lanes.push(lane);
 			collectors.push({ lane: lane.writer, account: new RingAccount(definition, reader, index) });
@@ -176,7 +185,7 @@ export class DataPlane {
 	async #createLane(name: string): Promise<LaneWriter> {
 		const { config, stateDirectory, runId } = this.#options;
 		const { cluster, node, batch } = config.orchestrator;
-		const definition = collectorDefinition(name);
+		const definition = this.#definitionOf(name);
 		const collectorConfig = getCollectorConfig(config, name);
 		const state = this.#laneState(stateDirectory, name);
 		const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };

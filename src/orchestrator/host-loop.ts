@@ -1,5 +1,5 @@
 import { describeError } from "../base/errors.ts";
-import type { Collector, CollectorContext } from "../collectors/collector.ts";
+import type { Collector, CollectorContext, CollectorDefinition } from "../collectors/collector.ts";
 import { collectorDefinition } from "../collectors/registry.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Memory } from "../platform/ffi/memory.ts";
@@ -22,6 +22,8 @@ export interface HostSurroundings {
 	readonly send: (message: FromHost) => void;
 	/** Descriptor whose end means that the parent is gone, or -1. */
 	readonly parent: number;
+	/** Finds a collector; the registry's own way where it is left out. */
+	readonly definitionOf?: (name: string) => CollectorDefinition;
 }
 
 interface Hosted {
@@ -41,7 +43,7 @@ export async function runHost(options: HostOptions, memory: Memory, surroundings
 	const hosted: Hosted[] = [];
 	let error: unknown;
 	try {
-		for (const entry of options.collectors) hosted.push(await open(entry, options, producer, send));
+		for (const entry of options.collectors) hosted.push(await open(entry, options, producer, surroundings));
 		report(hosted, send);
 		loop(hosted, producer, surroundings, clock);
 	} catch (cause) {
@@ -56,9 +58,9 @@ async function open(
 	entry: HostOptions["collectors"][number],
 	options: HostOptions,
 	producer: RingProducer,
-	send: (message: FromHost) => void,
+	{ send, definitionOf = collectorDefinition }: HostSurroundings,
 ): Promise<Hosted> {
-	const definition = collectorDefinition(entry.name);
+	const definition = definitionOf(entry.name);
 	const collector = await definition.create(entry.config);
 	const log = createLog(options.logLevel, entry.name, (logEntry) => send({ type: "log", entry: logEntry }));
 	const context: CollectorContext = { writer: producer.writer(entry.index), log, position: entry.position };

@@ -42,6 +42,8 @@ export interface SupervisorOptions {
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly log: Log;
+	/** Milliseconds without a turn of the host's loop until it counts as hanging; half a minute where it is left out. */
+	readonly hangAfter?: number;
 }
 
 const backoffMin = 200;
@@ -49,7 +51,7 @@ const backoffMax = 30_000;
 /** A host that ran this long starts over with the shortest wait when it ends. */
 const provenAfter = 60_000;
 /** A host whose loop does not turn for this long hangs. libsystemd may search a large journal for seconds. */
-const hangAfter = 30_000;
+const hangAfterDefault = 30_000;
 const watchInterval = 1000;
 /** Time for a host to end by itself when it is asked to. */
 const stopWait = 3000;
@@ -196,7 +198,7 @@ export class Supervisor {
 			this.#beatAt = now;
 			return;
 		}
-		if (now - this.#beatAt < hangAfter) return;
+		if (now - this.#beatAt < (this.#options.hangAfter ?? hangAfterDefault)) return;
 		this.#options.log.error("A collector host stands still; it is ended and starts again.", { host: this.name });
 		host.kill();
 	}

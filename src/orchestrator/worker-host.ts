@@ -2,8 +2,8 @@ import type { FromHost, HostOptions } from "./messages.ts";
 import type { CollectorHost, HostEvents } from "./supervisor.ts";
 
 /** Starts collectors on a thread of their own in this process. */
-export function startWorkerHost(options: HostOptions, events: HostEvents): CollectorHost {
-	const worker = new Worker(new URL("./collector-worker.ts", import.meta.url).href, { name: options.name });
+export function startWorkerHost(options: HostOptions, events: HostEvents, entry = new URL("./collector-worker.ts", import.meta.url)): CollectorHost {
+	const worker = new Worker(entry.href, { name: options.name });
 	const { promise: exited, resolve } = Promise.withResolvers<void>();
 	let isEnded = false;
 	const end = (error: Extract<FromHost, { type: "ended" }>["error"]) => {

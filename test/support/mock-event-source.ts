@@ -37,6 +37,8 @@ const schema = v.strictObject({
 			v.union([
 				/** So many records of so many bytes, at most `perPoll` in one poll. */
 				v.strictObject({ emit: v.number(), size: v.optional(v.number(), 64), perPoll: v.optional(v.number(), 256) }),
+				/** So many records in one poll, whether there is room or not, as a live source gives them. */
+				v.strictObject({ flood: v.number(), size: v.optional(v.number(), 64) }),
 				/** So many polls that find nothing. */
 				v.strictObject({ idle: v.number() }),
 				/** So many records that the source leaves out on purpose. */
@@ -102,7 +104,12 @@ export class MockEventSource implements Collector {
 		if (context === undefined || step === undefined) return 0;
 		if ("fault" in step) return fail(step.fault);
 		if ("emit" in step) return this.#emit(context, step);
-		if ("discard" in step) {
+		if ("flood" in step) {
+			for (let index = 0; index < step.flood; index++) {
+				this.#number++;
+				this.#write(context, step.size, kindRecord);
+			}
+		} else if ("discard" in step) {
 			context.writer.count(counterOwn, step.discard);
 		} else if ("position" in step) {
 			this.#write(context, mockRecordBytesMin, kindPosition);
@@ -110,7 +117,7 @@ export class MockEventSource implements Collector {
 			return 0;
 		}
 		this.#next();
-		return "position" in step ? 1 : 0;
+		return "flood" in step ? step.flood : Number("position" in step);
 	}
 
 	stop(): void {
