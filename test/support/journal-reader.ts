@@ -35,6 +35,8 @@ export class JournalReader implements Disposable {
 	readonly #position: string | undefined;
 	/** Cursor of the last record drained, as a lane would save it; "" for none. */
 	cursor = "";
+	/** The position that comes with each event so far. */
+	readonly cursors: string[] = [];
 
 	/** Opens nothing yet. */
 	constructor(path: string, options: JournalReaderOptions = {}) {
@@ -77,6 +79,7 @@ export class JournalReader implements Disposable {
 				const decoded = decoder.decode(record, event);
 				const { bytes } = record.memory;
 				this.cursor = Buffer.from(bytes.subarray(decoder.cursorOffset, decoder.cursorOffset + decoder.cursorLength)).toString("latin1");
+				if (decoded === "event") this.cursors.push(this.cursor);
 				return decoded;
 			},
 		});

@@ -112,6 +112,18 @@ testNeeding(["journald", "clang"], "JournalCollector counts exactly the entries 
 	expect(second.events[at]?.id).toBe(`${second.events[at + 1]?.id}-gap`);
 	expect(all.indexOf(second.events[at + 1]?.id ?? "") - all.indexOf(second.events[at - 1]?.id ?? "")).toBe(lost + 1);
 	expect(second.collector.health()).toEqual({ status: "degraded", message: expect.stringContaining(`${lost} entries`) });
+	// Whoever goes on behind any event of these, the gap among them, reads exactly the rest.
+	for (const reached of [at - 1, at, at + 1]) {
+		using third = new JournalReader(path, { position: second.cursors[reached] ?? "" }).start().readAll();
+		expectSame(
+			third.events.map(({ id }) => id),
+			second.events.slice(reached + 1).map(({ id }) => id),
+		);
+	}
+	// Where meanwhile more is gone, the entry behind the gap among it, it is counted from the gap on.
+	rmSync(join(path, files[5] ?? ""));
+	using fourth = new JournalReader(path, { position: second.cursors[at] ?? "" }).start().readAll();
+	expect(fourth.gaps.map((gap) => gap?.["tapio.gap.lost"])).toEqual([second.events.length - at - fourth.events.length]);
 });
 
 testNeeding(["journald", "clang"], "JournalCollector says what the loss of the saved position itself costs, where that can be known", async () => {
@@ -148,6 +160,11 @@ testNeeding(["journal"], "JournalCollector under a filter states a lost position
 	using directory = temporaryDirectory();
 	await writeJournal(directory.path, ordinaryEntries(600));
 	const config = { units: ["nginx.service"] };
+	using before = new JournalReader(directory.path, {
+		config,
+		position: `${(await readWithJournalctl(directory.path, "--unit", "nginx.service"))[3]?.["__CURSOR"]}@`,
+	});
+	before.start().readAll();
 	using first = new JournalReader(directory.path, { config }).start().readAll();
 	const position = first.cursor
 		.replace(/i=[0-9a-f]+/, "i=0")
@@ -160,6 +177,8 @@ testNeeding(["journal"], "JournalCollector under a filter states a lost position
 	]);
 	expect(second.events[0]?.type).toBe("tapio.systemd.gap");
 	expectSame(second.numbers, first.numbers);
+	expectSame(before.numbers, first.numbers.slice(3));
+	expect(before.gaps).toEqual([]);
 });
 
 testNeeding(["journal"], "JournalCollector keeps the numbers of several machines apart", async () => {

@@ -14,7 +14,8 @@ import { encodeCheckpoint, encodeGap } from "./gap-record.ts";
 import { JournalWatch } from "./journal-watch.ts";
 import { kindCheckpoint, kindEntry, kindGap, wordRealtimeHigh, wordRealtimeLow, wordUnitLength, wordUnitOffset } from "./record.ts";
 import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
-import { seekStart } from "./start-position.ts";
+import { parsePosition, seekStart } from "./start-position.ts";
+import { WaitingRecords } from "./waiting-records.ts";
 
 /** Entries moved by one poll at most, so that the host stays responsive: about two milliseconds. */
 const entriesPerPoll = 512;
@@ -34,13 +35,6 @@ const counter = {
 	gaps: counterOwn + 4,
 } as const;
 
-/** What waits for room in the ring. */
-interface Waiting {
-	readonly kind: number;
-	readonly length: number;
-	readonly copy: (writer: RecordWriter, offset: number) => void;
-}
-
 /**
  * Follows the journal: every entry, formatted, into the ring, in order. Runs in a child process, because a truncated journal file kills its reader.
  * It stops reading while the ring is full and loses nothing by it.
@@ -57,7 +51,7 @@ export class JournalCollector implements Collector {
 	#checkpoints: Checkpoints | undefined;
 	#watch: JournalWatch | undefined;
 	#ownUnit: Uint8Array | undefined;
-	#waiting: Waiting[] = [];
+	#waiting = new WaitingRecords();
 	#onEntry = false;
 	/** Saved position that is gone from the journal, until the first entry tells what that costs. */
 	#positionLost: string | undefined;
@@ -77,7 +71,7 @@ export class JournalCollector implements Collector {
 	}
 
 	get pollInterval(): number {
-		return this.#waiting.length > 0 ? fullInterval : this.#config.poll_interval;
+		return this.#waiting.isEmpty ? this.#config.poll_interval : fullInterval;
 	}
 
 	readonly descriptor = -1;
@@ -96,7 +90,7 @@ export class JournalCollector implements Collector {
 		this.#writer = context.writer;
 		this.#log = context.log;
 		this.#tracker = new SequenceTracker();
-		this.#waiting = [];
+		this.#waiting = new WaitingRecords();
 		this.#unreadableRun = 0;
 		this.#failure = undefined;
 		this.#positionLost = undefined;
@@ -116,14 +110,16 @@ export class JournalCollector implements Collector {
 		try {
 			const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
 			const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.cursorText() : "");
-			const lastRead = this.#lastRead();
-			const position = lastRead === "" ? undefined : lastRead;
+			const position = parsePosition(this.#lastRead());
 			const started = seekStart(journal, readCursor, { position, start, bootId, units });
-			const behind = started.behind === undefined ? undefined : parseCursor(started.behind);
-			if (behind !== undefined) this.#tracker.step(behind, false);
+			const behind = parsePosition(started.behind ?? "");
+			const point = behind === undefined ? undefined : parseCursor(behind.cursor);
+			if (behind !== undefined && point !== undefined) {
+				this.#tracker.step(behind.isBefore ? { ...point, number: point.number - 1, check: 0 } : point, false);
+			}
 			this.#begunBehind = started.behind ?? "";
 			this.#hasRead = false;
-			if (started.positionLost) this.#positionLost = position;
+			if (started.positionLost) this.#positionLost = position?.cursor;
 			this.#onEntry = started.onFirst;
 		} catch (error) {
 			journal[Symbol.dispose]();
@@ -137,9 +133,9 @@ export class JournalCollector implements Collector {
 	poll(): number {
 		const journal = this.#journal;
 		if (journal === undefined) return 0;
-		let moved = this.#submitWaiting();
+		let moved = this.#waiting.submit(this.#running().writer);
 		let hasLooked = false;
-		while (moved < entriesPerPoll && this.#waiting.length === 0) {
+		while (moved < entriesPerPoll && this.#waiting.isEmpty) {
 			const result = this.#onEntry ? 1 : journal.next();
 			this.#onEntry = false;
 			if (result === 0) {
@@ -162,13 +158,12 @@ export class JournalCollector implements Collector {
 		using journal = this.#journal;
 		this.#journal = undefined;
 		// Where nothing is left to read, the next start need not go through what the filter passed over.
-		if (journal !== undefined && this.#failure === undefined && this.#waiting.length === 0 && !this.#onEntry) {
+		if (journal !== undefined && this.#failure === undefined && this.#waiting.isEmpty && !this.#onEntry) {
 			const last = this.#checkpoints?.next(() => this.#lastRead());
 			if (last !== undefined) this.#offer(journal, last);
 		}
 		this.#checkpoints = undefined;
 		this.#watch = undefined;
-		this.#waiting = [];
 	}
 
 	health(): Health {
@@ -211,17 +206,18 @@ export class JournalCollector implements Collector {
 		if (this.#isOwn(encoder)) {
 			this.#statistics.ownUnit++;
 			writer.count(counter.ownUnit, 1);
-			return this.#submitWaiting();
+			return this.#waiting.submit(writer);
 		}
 		const { memory, length } = encoder;
-		if (this.#waiting.length === 0 && writer.hasRoom(length)) {
+		if (this.#waiting.isEmpty && writer.hasRoom(length)) {
 			writer.memory.copy(writer.reserve(length), memory, 0, length);
 			writer.submit(kindEntry);
 			this.#statistics.entries++;
 			return 1;
 		}
-		this.#waiting.push({ kind: kindEntry, length, copy: (target, offset) => target.memory.copy(offset, memory, 0, length) });
-		return this.#submitWaiting();
+		const copy = (target: RecordWriter, offset: number) => target.memory.copy(offset, memory, 0, length);
+		this.#waiting.push({ kind: kindEntry, length, copy, onSubmitted: () => this.#statistics.entries++ });
+		return this.#waiting.submit(writer);
 	}
 
 	/** True where the current entry has the stamp of the one encoded last: a damaged file may give one number to two. */
@@ -237,9 +233,6 @@ export class JournalCollector implements Collector {
 		const position = this.#positionLost;
 		this.#positionLost = undefined;
 		if (isKnown && lost === 0) return;
-		this.#statistics.gaps++;
-		this.#statistics.vacuumed += lost;
-		writer.count(counter.vacuumed, lost);
 		const gap = encodeGap({
 			lost: isKnown ? lost : undefined,
 			reason: isKnown ? "vacuumed" : "position_lost",
@@ -248,24 +241,12 @@ export class JournalCollector implements Collector {
 		});
 		if (isKnown) this.#log.error("Journal entries were removed before they were read.", { lost, before: encoder.cursorText() });
 		else this.#log.error("The saved position is gone from the journal; how much went with it cannot be known.", { position: position ?? "" });
-		this.#waiting.push({ kind: kindGap, length: gap.length, copy: (target, offset) => target.memory.bytes.set(gap, offset) });
-	}
-
-	#submitWaiting(): number {
-		const { writer } = this.#running();
-		let submitted = 0;
-		for (;;) {
-			const first = this.#waiting[0];
-			if (first === undefined || !writer.hasRoom(first.length)) return submitted;
-			const offset = writer.reserve(first.length);
-			assert(offset !== -1, "There is room");
-			first.copy(writer, offset);
-			writer.submit(first.kind);
-			if (first.kind === kindGap) writer.count(counter.gaps, 1);
-			else if (first.kind === kindEntry) this.#statistics.entries++;
-			this.#waiting.shift();
-			submitted++;
-		}
+		this.#waiting.pushBytes(kindGap, gap, () => {
+			this.#statistics.gaps++;
+			this.#statistics.vacuumed += lost;
+			writer.count(counter.gaps, 1);
+			writer.count(counter.vacuumed, lost);
+		});
 	}
 
 	#isOwn(encoder: EntryEncoder): boolean {
@@ -301,9 +282,8 @@ export class JournalCollector implements Collector {
 			this.#onEntry = true;
 			return true;
 		}
-		const record = encodeCheckpoint(cursor);
-		this.#waiting.push({ kind: kindCheckpoint, length: record.length, copy: (target, offset) => target.memory.bytes.set(record, offset) });
-		this.#submitWaiting();
+		this.#waiting.pushBytes(kindCheckpoint, encodeCheckpoint(cursor));
+		this.#waiting.submit(this.#running().writer);
 		return false;
 	}
 

@@ -20,6 +20,7 @@ import {
 	wordUnitLength,
 	wordUnitOffset,
 } from "./record.ts";
+import { beforeMark } from "./start-position.ts";
 
 /** Severity by syslog priority, emergency first (OpenTelemetry logs data model, appendix B, "Syslog"). */
 const severityByPriority: readonly Severity[] = ["fatal", "alert", "critical", "error", "warn", "notice", "info", "debug"];
@@ -55,7 +56,7 @@ export class JournalDecoder implements Decoder {
 		const priority = words[base + wordPriority] ?? noPriority;
 		const isGap = record.kind === kindGap;
 		event.begin(isGap ? this.#gap : (this.#byPriority[priority] ?? this.#plain));
-		this.#id(record, event);
+		this.#id(record, event, isGap ? this.cursorLength - beforeMark.length : this.cursorLength);
 		if (isGap) event.literal(gapSuffix);
 		const realtime = (words[base + wordRealtimeLow] ?? 0) + (words[base + wordRealtimeHigh] ?? 0) * 2 ** 32;
 		const seconds = Math.floor(realtime / microsecondsPerSecond);
@@ -64,11 +65,11 @@ export class JournalDecoder implements Decoder {
 	}
 
 	/** `<s>-<i>-<x>` of the cursor `s=…;i=…;b=…;m=…;t=…;x=…`: what names the entry for ever. */
-	#id(record: RingReader, event: EventWriter): void {
+	#id(record: RingReader, event: EventWriter, length: number): void {
 		const { memory } = record;
 		const { bytes } = memory;
 		const start = this.cursorOffset;
-		const end = start + this.cursorLength;
+		const end = start + length;
 		event.raw(memory, start + 2, 32);
 		event.byte(0x2d);
 		let at = start + 37;

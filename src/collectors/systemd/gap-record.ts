@@ -8,6 +8,7 @@ import {
 	wordRealtimeHigh,
 	wordRealtimeLow,
 } from "./record.ts";
+import { beforeMark } from "./start-position.ts";
 
 /** What is missing before an entry. */
 export interface Gap {
@@ -26,7 +27,8 @@ const encoder = new TextEncoder();
 export function encodeGap({ lost, reason, cursor, realtime }: Gap): Uint8Array {
 	const counted = lost === undefined ? '"tapio.gap.lost.known":false' : `"tapio.gap.lost":${lost}`;
 	const text = `{"tapio.gap.before":"${cursor}",${counted},"tapio.gap.reason":"${reason}"}`;
-	return record(text, text.indexOf(cursor), cursor.length, realtime, text.length);
+	// The entry behind the gap is yet to come: a successor that finds this position begins with it, and announces no gap.
+	return record(`${text}${cursor}${beforeMark}`, text.length, cursor.length + beforeMark.length, realtime, text.length);
 }
 
 /** A position without an event as a record of record.ts. */

@@ -11,8 +11,8 @@
  *   word 11     not used
  *
  * Cursor, unit and host name are not copied: their offsets point into the raw entry.
- * A gap record has the same head; its raw entry is the JSON object of the gap's attributes, and word 3 and 4 name the cursor of the
- * first entry behind the gap inside it. A checkpoint record is a head with a cursor and nothing else: it carries a position past entries that
+ * A gap record has the same head; its raw entry is the JSON object of the gap's attributes, and word 3 and 4 name what stands behind it: the cursor of
+ * the first entry behind the gap, with the mark of a position before its entry. A checkpoint record is a head with a cursor and nothing else: it carries a position past entries that
  * the filter passed over.
  */
 export const wordRealtimeLow = 0;

@@ -6,10 +6,27 @@ import { filterByUnits } from "./unit-filter.ts";
 export interface Start {
 	/** True where the journal stands on the first entry to read already; else `next` leads to it. */
 	readonly onFirst: boolean;
-	/** Cursor of the entry that was read last or passed over as older, to find losses from there; undefined where there is none. */
+	/** Position of the entry that was read last or passed over as older, to find losses from there; undefined where there is none. */
 	readonly behind: string | undefined;
 	/** True where the saved position is gone from the journal. */
 	readonly positionLost: boolean;
+}
+
+/** A position as it is saved. */
+export interface Position {
+	readonly cursor: string;
+	/** Reading goes on with the entry of the cursor itself: only the gap before it was delivered. */
+	readonly isBefore: boolean;
+}
+
+/** Ends the position of a gap, which stands before the entry that it names: a cursor never ends so. */
+export const beforeMark = "@";
+
+/** Reads a saved position; undefined for "". */
+export function parsePosition(text: string): Position | undefined {
+	if (text === "") return undefined;
+	const isBefore = text.endsWith(beforeMark);
+	return { cursor: isBefore ? text.slice(0, -beforeMark.length) : text, isBefore };
 }
 
 /**
@@ -19,30 +36,32 @@ export interface Start {
 export function seekStart(
 	journal: Journal,
 	readCursor: () => string,
-	options: { position: string | undefined; start: JournalStart; bootId: string; units: readonly string[] },
+	options: { position: Position | undefined; start: JournalStart; bootId: string; units: readonly string[] },
 ): Start {
 	const { position, start, bootId, units } = options;
-	if (position !== undefined && journal.seekCursor(position)) return resume(journal, readCursor, position, units);
+	if (position !== undefined && journal.seekCursor(position.cursor)) return resume(journal, readCursor, position, units);
 	const behind = typeof start === "object" ? seekTime(journal, start.realtime) : seekNamed(journal, readCursor, start, bootId);
 	filterByUnits(journal, units);
 	return { onFirst: false, behind, positionLost: position !== undefined };
 }
 
-function resume(journal: Journal, readCursor: () => string, position: string, units: readonly string[]): Start {
+function resume(journal: Journal, readCursor: () => string, position: Position, units: readonly string[]): Start {
+	const behind = position.isBefore ? position.cursor + beforeMark : position.cursor;
 	const found = journal.next() > 0;
-	if (found && journal.testCursor(position)) {
+	const isThere = found && journal.testCursor(position.cursor);
+	if (isThere && !position.isBefore) {
 		filterByUnits(journal, units);
-		return { onFirst: false, behind: position, positionLost: false };
+		return { onFirst: false, behind, positionLost: false };
 	}
 	if (!found || units.length === 0) {
 		filterByUnits(journal, units);
-		return { onFirst: found, behind: position, positionLost: true };
+		return { onFirst: found, behind, positionLost: !isThere };
 	}
 	// Under a filter the entry we stand on may not match: come back to it with the filter set.
 	const landed = readCursor();
 	filterByUnits(journal, units);
 	journal.seekCursor(landed);
-	return { onFirst: false, behind: position, positionLost: true };
+	return { onFirst: false, behind, positionLost: !isThere };
 }
 
 function seekTime(journal: Journal, milliseconds: number): undefined {
