@@ -12,7 +12,7 @@ import { type JournalStart, parseStart, type SystemdConfig } from "./config.ts";
 import { EntryEncoder } from "./entry-encoder.ts";
 import { encodeCheckpoint, encodeGap } from "./gap-record.ts";
 import { JournalWatch } from "./journal-watch.ts";
-import { kindCheckpoint, kindEntry, kindGap, wordRealtimeHigh, wordRealtimeLow, wordUnitLength, wordUnitOffset } from "./record.ts";
+import { kindCheckpoint, kindEntry, kindGap, wordUnitLength, wordUnitOffset } from "./record.ts";
 import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
 import { parsePosition, seekStart } from "./start-position.ts";
 import { WaitingRecords } from "./waiting-records.ts";
@@ -96,7 +96,6 @@ export class JournalCollector implements Collector {
 		this.#positionLost = undefined;
 		this.#begunBehind = context.position ?? "";
 		this.#hasRead = false;
-		this.#hasEncoded = false;
 		this.#open(start);
 		this.#checkpoints = new Checkpoints(this.#config, this.#filtered);
 	}
@@ -119,6 +118,7 @@ export class JournalCollector implements Collector {
 			}
 			this.#begunBehind = started.behind ?? "";
 			this.#hasRead = false;
+			this.#hasEncoded = false;
 			if (started.positionLost) this.#positionLost = position?.cursor;
 			this.#onEntry = started.onFirst;
 		} catch (error) {
@@ -220,11 +220,12 @@ export class JournalCollector implements Collector {
 		return this.#waiting.submit(writer);
 	}
 
-	/** True where the current entry has the stamp of the one encoded last: a damaged file may give one number to two. */
+	/** True where the current entry has the stamps of the one encoded last: a damaged file may give one number to two. */
 	#isOfTheSameTime(journal: Journal): boolean {
-		const { words } = this.#running().encoder.memory;
 		if (!this.#hasEncoded) return true;
-		return journal.readRealtime() < 0 || (journal.realtimeLow === words[wordRealtimeLow] && journal.realtimeHigh === words[wordRealtimeHigh]);
+		const before = stampsOf(journal);
+		if (journal.readRealtime() < 0 || journal.readMonotonic() < 0) return true;
+		return stampsOf(journal).every((word, index) => word === before[index]);
 	}
 
 	/** Entries are missing before the current one: `lost` of them where their number `isKnown`. A position that is gone with nothing behind it is no loss. */
@@ -323,4 +324,10 @@ export class JournalCollector implements Collector {
 		assert(this.#encoder !== undefined && this.#writer !== undefined, "The collector is started");
 		return { encoder: this.#encoder, writer: this.#writer };
 	}
+}
+
+/** The stamps that were read last: of the current entry, or of the one before as long as nobody asked. */
+function stampsOf(journal: Journal): readonly number[] {
+	const { realtimeLow, realtimeHigh, monotonicLow, monotonicHigh } = journal;
+	return [realtimeLow, realtimeHigh, monotonicLow, monotonicHigh, ...[0, 1, 2, 3].map((index) => journal.bootWord(index))];
 }
