@@ -37,8 +37,17 @@ function row(name: string, account: LedgerAccount, seconds: number): string[] {
 	return [name, ...amounts.map(String), rate < 10 ? rate.toFixed(1) : String(Math.round(rate))];
 }
 
+/** What the agent's own reasons mean. Those of a collector are described in its reference. */
+const meanings: Readonly<Record<string, string>> = {
+	ring_full: "its ring was full, because the sink was away or too slow",
+	not_delivered: "not acknowledged before the agent ended",
+	collector_died: "in the hands of its host when that died",
+	too_large: "larger than any message that the server takes",
+	previous_run: "sent by the run before, which saw no acknowledgement",
+};
+
 function reasonLines(name: string, what: string, reasons: Reasons): string[] {
 	return Object.entries(reasons)
 		.filter(([, amount]) => amount > 0)
-		.map(([reason, amount]) => `${name}: ${amount} ${what}: ${reason}`);
+		.map(([reason, amount]) => `${name}: ${amount} ${what}: ${reason}${meanings[reason] === undefined ? "" : `, ${meanings[reason]}`}`);
 }

@@ -102,7 +102,7 @@ export class Supervisor {
 		}
 		const isRecent = this.#options.clock.monotonic() - this.#startedAt < provenAfter;
 		if (this.#lastError !== undefined && isRecent && report.health.status === "healthy") {
-			return { status: "degraded", message: `${report.health.message}; restarted after: ${this.#lastError.message}` };
+			return { status: "degraded", message: `${withoutStop(report.health.message)}; restarted after: ${this.#lastError.message}` };
 		}
 		return report.health;
 	}
@@ -202,6 +202,11 @@ export class Supervisor {
 		this.#options.log.error("A collector host stands still; it is ended and starts again.", { host: this.name });
 		host.kill();
 	}
+}
+
+/** A sentence that another part follows. */
+function withoutStop(sentence: string): string {
+	return sentence.replace(/\.$/, "");
 }
 
 function definedOnly(positions: Positions): Positions {
