@@ -1,19 +1,13 @@
-import { assert } from "../base/assert.ts";
-import type { Decoder, Delivery } from "../collectors/collector.ts";
 import { EventWriter } from "../event/event-writer.ts";
-import type { LaneState } from "../lane/lane-state.ts";
 import type { Manifest } from "../lane/record.ts";
-import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import type { RingReader } from "../ring/reader.ts";
-import type { SinkLane } from "../sinks/sink.ts";
-import type { Log } from "../telemetry/log.ts";
+import { Cursor } from "./cursor.ts";
 import { type Delivered, LaneDelivery } from "./lane-delivery.ts";
+import type { Appended, LaneCounts, LaneWriterOptions } from "./lane-options.ts";
 import { OpenBatch } from "./open-batch.ts";
 import { fitEvent } from "./oversize.ts";
 
-/** Longest cursor that is remembered; see the collectors' own limits. */
-const cursorBytesMax = 512;
 /** Largest event that is looked at before it is cut. Beyond it the event is dropped, counted as `too_large`. */
 const oversizeBytesMax = 16 * 1024 * 1024;
 
@@ -22,56 +16,6 @@ const forcedDelayMax = 5000;
 
 /** Milliseconds between two savings of a position that no event carries. What is read again after a crash meanwhile are records without events. */
 const positionInterval = 60_000;
-
-/** What became of a record that a lane was offered. */
-export type Appended =
-	/** Part of the open batch. */
-	| "appended"
-	/** No event: a position only. */
-	| "position"
-	/** Cannot be taken in any form; counted. */
-	| "dropped"
-	/** Read before the source was set back: it comes again. */
-	| "skipped"
-	/** No room until a batch is acknowledged: offer it again then. */
-	| "blocked";
-
-/** Where a lane's batches go and how they are cut. */
-export interface LaneWriterOptions {
-	readonly delivery: Delivery;
-	readonly decoder: Decoder;
-	readonly state: LaneState;
-	/** The first one decides where the lane stands. */
-	readonly sinks: readonly [SinkLane, ...SinkLane[]];
-	readonly batch: { readonly eventsMax: number; readonly bytesMax: number; readonly delayMax: number };
-	/** Hash of what decides how batches are cut. */
-	readonly configuration: string;
-	readonly log: Log;
-	readonly clock: Clock;
-	readonly signal: AbortSignal;
-	/** Called when a blocked lane has room again. */
-	readonly onRoom: () => void;
-	/** Called where the source is to be read again from `cursor`. The lane takes nothing until `resume`. */
-	readonly onRewind: (reason: string) => void;
-	/** Called once with the error where a person must decide. The lane takes nothing more. */
-	readonly onStopped: (error: unknown) => void;
-}
-
-/** Counts of one lane since start. */
-export interface LaneCounts {
-	/** Events put into batches. */
-	appended: number;
-	/** Events acknowledged. */
-	published: number;
-	/** Events that were cut to fit; among the appended ones. */
-	truncated: number;
-	/** Events that no message can carry. */
-	tooLarge: number;
-	/** Records that were taken and forgotten, because their source is read again. */
-	rewound: number;
-	/** Events that a run before sent and saw no acknowledgement for; its source cannot be read again. */
-	unconfirmed: number;
-}
 
 /**
  * Cuts the events of one lane into numbered batches and sees each delivered before the next is sent; meanwhile the next one fills. Two buffers,
@@ -322,29 +266,5 @@ export class LaneWriter {
 		if (this.#stopped) return;
 		this.#stopped = true;
 		if (!this.#options.signal.aborted) this.#options.onStopped(error);
-	}
-}
-
-/** A cursor on its way from a ring into a batch: copied for every record, read once per batch. */
-class Cursor {
-	readonly #memory = Memory.allocate(cursorBytesMax);
-	#length = 0;
-
-	copy(record: RingReader, { cursorOffset, cursorLength }: Decoder): void {
-		if (cursorLength === 0) return;
-		assert(cursorLength <= cursorBytesMax, "A cursor fits");
-		this.#memory.copy(0, record.memory, cursorOffset, cursorLength);
-		this.#length = cursorLength;
-	}
-
-	/** Plain ASCII; "" for none. */
-	set(text: string): void {
-		assert(text.length <= cursorBytesMax, "A cursor fits");
-		this.#length = new TextEncoder().encodeInto(text, this.#memory.bytes).written;
-	}
-
-	/** Undefined where there is none. */
-	get text(): string | undefined {
-		return this.#length === 0 ? undefined : String.fromCharCode(...this.#memory.bytes.subarray(0, this.#length));
 	}
 }

@@ -133,6 +133,26 @@ nats("SinkLane refuses the late bytes of a dead connection by its guard", async 
 	await expectExactlyOnce(server, 4);
 });
 
+nats("SinkLane goes on behind a batch of its own predecessor that arrives late under a number that it skipped", async () => {
+	await using server = await NatsServer.start();
+	using proxy = await startProxy(() => server.port);
+	await using before = startSink(sinkOptions(proxy.url));
+	const predecessor = await before.open();
+	await predecessor.send(batchOf(1), before.abort.signal);
+	proxy.set("hold");
+	const lost = predecessor.send(batchOf(2), before.abort.signal).catch(() => undefined);
+	await waitUntil("bytes are held", () => proxy.held > 0, 5000);
+	await using after = startSink(sinkOptions(server.url));
+	const lane = await after.open({}, positionOf(1));
+	proxy.set("pass");
+	proxy.release();
+	await waitUntil("the late batch is stored", async () => (await server.read("TAPIO")).length === 2, 5000);
+	before.abort.abort();
+	await lost;
+	expect(await lane.send(batchOf(3), after.abort.signal)).toEqual(positionOf(3));
+	await expectExactlyOnce(server, 3);
+});
+
 nats("SinkLane takes over a place from a fresh state folder, and says so", async () => {
 	await using server = await NatsServer.start();
 	await using test = startSink(sinkOptions(server.url));
