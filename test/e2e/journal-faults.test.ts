@@ -29,11 +29,16 @@ const limit = 120_000;
 /** The user that owns nothing. */
 const nobody = 65534;
 
-async function delivered(server: NatsServer): Promise<readonly CloudEvent[]> {
-	const client = await server.client();
-	const reply = await client.request("$JS.API.STREAM.INFO.TAPIO", "");
-	await client.close();
-	return "error" in reply.json<object>() ? [] : await readEvents(server, subject);
+/** Events on the subject so far. A connection that ends under the question is followed by another. */
+async function delivered(server: NatsServer, attempts = 5): Promise<readonly CloudEvent[]> {
+	await using client = await server.client();
+	try {
+		const reply = await client.request("$JS.API.STREAM.INFO.TAPIO", "");
+		return "error" in reply.json<object>() ? [] : await readEvents(server, subject);
+	} catch (error) {
+		if (attempts === 0) throw error;
+		return await delivered(server, attempts - 1);
+	}
 }
 
 function numbered(events: readonly CloudEvent[]): number[] {
