@@ -58,20 +58,28 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 		if (clock.monotonic() - firstSignal > sameSignal) process.exit(exitStatusForced);
 		ending.resolve("signal");
 	});
-	await orchestrator.start();
+	const early = await Promise.race([orchestrator.start(), ending.promise]);
+	if (early === "failed") return abandon(orchestrator, release);
 	const watch = new HealthWatch(orchestrator, log);
 	const timer = setInterval(() => void watch.look(), config.orchestrator.health_check_interval);
 	const first = setTimeout(() => void watch.look(), firstLook);
 	const end = await ending.promise;
 	clearInterval(timer);
 	clearTimeout(first);
+	if (end === "failed") return abandon(orchestrator, release);
 	log.info("Stopping: sources first, then what is on its way.");
-	const report = end === "failed" ? undefined : await orchestrator.stop();
+	const report = await orchestrator.stop();
 	release();
-	if (report === undefined) return exitStatusFailed;
 	const seconds = (clock.monotonic() - startedAt) / 1000;
 	terminal.error.write(json ? summaryJson(report, seconds) : summaryText(report, seconds));
 	return 0;
+}
+
+/** Without a data worker there is nobody to deliver to, and no account: everything ends at once. */
+function abandon(orchestrator: Orchestrator, release: () => void): number {
+	orchestrator.abandon();
+	release();
+	return exitStatusFailed;
 }
 
 /** Signals within this many milliseconds are one: a terminal and a wrapper such as timeout(1) both pass theirs on. */

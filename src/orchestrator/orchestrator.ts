@@ -99,6 +99,13 @@ export class Orchestrator {
 	}
 	#stopping: Promise<OrchestratorReport> | undefined;
 
+	/** Ends every thread and process at once and delivers nothing: for where the data worker failed. Harmless twice. */
+	abandon(): void {
+		this.#phase = "stopped";
+		for (const { supervisor } of this.#rooms) supervisor.abandon();
+		this.#data.terminate();
+	}
+
 	async #stop(): Promise<OrchestratorReport> {
 		const { clock, config } = this.#options;
 		const deadline = clock.monotonic() + config.orchestrator.shutdown_timeout;

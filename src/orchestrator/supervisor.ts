@@ -126,6 +126,13 @@ export class Supervisor {
 		if (this.#host !== undefined) await this.#end(this.#host);
 	}
 
+	/** Ends the host at once and starts nothing more. Harmless twice. */
+	abandon(): void {
+		this.#abort.abort();
+		this.#endWatch();
+		this.#host?.kill();
+	}
+
 	async #end(host: CollectorHost): Promise<void> {
 		setControl(this.#options.ring, true);
 		const isGone = await resolvesWithin(this.#options.clock, host.exited, stopWait);

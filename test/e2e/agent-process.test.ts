@@ -175,6 +175,18 @@ testNeeding(
 	limit,
 );
 
+testNeeding(["kernel"], "an agent whose state was written by a newer one says so, and ends instead of waiting", async () => {
+	using directory = temporaryDirectory();
+	const settings = writeNodeConfig(directory, { natsUrl: nowhere, kernel: "" });
+	mkdirSync(directory.join("state/lanes"), { recursive: true });
+	const header = JSON.stringify(["tapio-lane", 99, "kernel", "0a1b"]);
+	writeFileSync(directory.join("state/lanes/kernel.lane"), `${Bun.hash.crc32(header).toString(16).padStart(8, "0")} ${header}\n`);
+	const { status, text } = await runAgent(settings);
+	expect(status).toBe(70);
+	expect(text).toContain("was written by a newer agent (format 99, this one knows 1)");
+	expect(text).toContain("run the newer agent");
+});
+
 test("an agent whose configuration enables nothing says which collectors there are", async () => {
 	using directory = temporaryDirectory();
 	writeFileSync(directory.join("empty.yaml"), "collectors: { kernel: { enabled: false } }\n");
