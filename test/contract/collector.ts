@@ -54,7 +54,10 @@ export function collectorContract<Config>(subject: CollectorCase<Config>): strin
 		expect(reader.counter(0, counterReceived)).toBeGreaterThanOrEqual(events.length);
 		expect(["healthy", "degraded"]).toContain(collector.health().status);
 		expect(collector.health().message).not.toBe("");
-		for (const count of Object.values(collector.statistics())) expect(count).toBeGreaterThanOrEqual(0);
+		for (const [counted, count] of Object.entries(collector.statistics())) {
+			expect(counted).toMatch(/^[a-z]\w*$/);
+			expect(Number.isSafeInteger(count) && count >= 0).toBe(true);
+		}
 		await collector.stop();
 	});
 
@@ -74,7 +77,12 @@ export function collectorContract<Config>(subject: CollectorCase<Config>): strin
 			await collector.stop();
 			await collector.stop();
 			expect(collector.capabilities()).toBe(0);
+			expect(collector.health().status).toBe("unknown");
 		}
+	});
+
+	testNeeding(needs, `${name}: probe() says that this machine can give it`, async () => {
+		expect(await definition.probe(v.parse(definition.config, await subject.config()))).toBeUndefined();
 	});
 	return name;
 }
