@@ -15,18 +15,16 @@ function upTo(count: number): number[] {
 	return Array.from({ length: count }, (_, index) => index);
 }
 
-/** Events on the subject so far, by the sequence of the last one. A connection that ends under the question is followed by another. */
-async function delivered(server: NatsServer, attempts = 5): Promise<number> {
+/** Events on the subject so far, by the sequence of the last one. */
+async function delivered(server: NatsServer): Promise<number> {
 	await using nats = await server.client();
-	try {
-		const reply = await nats.request("$JS.API.STREAM.MSG.GET.TAPIO", JSON.stringify({ last_by_subj: subject }));
-		const { message } = reply.json<{ message?: { hdrs?: string } }>();
-		const headers = Buffer.from(message?.hdrs ?? "", "base64").toString();
-		return Number(/Tapio-Last-Sequence: *(\d+)/.exec(headers)?.[1] ?? 0);
-	} catch (error) {
-		if (attempts === 0) throw error;
-		return await delivered(server, attempts - 1);
-	}
+	// nats-server 2.9 panics where a message is asked for while the stream is being made: first be sure that it holds one.
+	const info = (await nats.request("$JS.API.STREAM.INFO.TAPIO")).json<{ state?: { messages: number } }>();
+	if (info.state === undefined || info.state.messages === 0) return 0;
+	const reply = await nats.request("$JS.API.STREAM.MSG.GET.TAPIO", JSON.stringify({ last_by_subj: subject }));
+	const { message } = reply.json<{ message?: { hdrs?: string } }>();
+	const headers = Buffer.from(message?.hdrs ?? "", "base64").toString();
+	return Number(/Tapio-Last-Sequence: *(\d+)/.exec(headers)?.[1] ?? 0);
 }
 
 testNeeding(

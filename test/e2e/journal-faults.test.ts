@@ -29,16 +29,12 @@ const limit = 120_000;
 /** The user that owns nothing. */
 const nobody = 65534;
 
-/** Events on the subject so far. A connection that ends under the question is followed by another. */
-async function delivered(server: NatsServer, attempts = 5): Promise<readonly CloudEvent[]> {
+/** Events on the subject so far. */
+async function delivered(server: NatsServer): Promise<readonly CloudEvent[]> {
 	await using client = await server.client();
-	try {
-		const reply = await client.request("$JS.API.STREAM.INFO.TAPIO", "");
-		return "error" in reply.json<object>() ? [] : await readEvents(server, subject);
-	} catch (error) {
-		if (attempts === 0) throw error;
-		return await delivered(server, attempts - 1);
-	}
+	// nats-server 2.9 panics where a message is asked for while the stream is being made: first be sure that it holds one.
+	const info = (await client.request("$JS.API.STREAM.INFO.TAPIO")).json<{ state?: { messages: number } }>();
+	return info.state === undefined || info.state.messages === 0 ? [] : await readEvents(server, subject);
 }
 
 function numbered(events: readonly CloudEvent[]): number[] {
