@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import type { CollectorDefinition, Delivery } from "../../src/collectors/collector.ts";
 import type { LaneState } from "../../src/lane/lane-state.ts";
@@ -10,6 +11,7 @@ import { RingReader } from "../../src/ring/reader.ts";
 import { createRing } from "../../src/ring/ring.ts";
 import { type RecordWriter, RingProducer } from "../../src/ring/writer.ts";
 import type { Batch, LanePosition, LaneStart, SinkLane } from "../../src/sinks/sink.ts";
+import { imbalance } from "../../src/telemetry/ledger.ts";
 import { createLog, type LogEntry } from "../../src/telemetry/log.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
 import { mockCollector, writeMockRecord } from "./mock-event-source.ts";
@@ -216,4 +218,26 @@ function forgettingConfig({ create: _create, createDecoder: _decoder, probe: _pr
 /** Live sources have no cursor. */
 function withoutCursor(decoder: Awaited<ReturnType<typeof mockCollector.createDecoder>>) {
 	return { decode: decoder.decode.bind(decoder), cursorOffset: 0, cursorLength: 0 };
+}
+
+/** A harness whose lane is open; `position` is where its source goes on. */
+export async function openedLane(settings: LaneSettings = {}): Promise<LaneHarness & { readonly position: string | undefined }> {
+	const harness = await laneHarness(settings);
+	return Object.assign(harness, { position: await harness.lane.open() });
+}
+
+/** Writes records `from` to `to` and drains them. */
+export function feed(harness: LaneHarness, from: number, to: number, size?: number): void {
+	for (let number = from; number <= to; number++) expect(harness.write(number, size)).toBe(true);
+	harness.drain();
+}
+
+/** `from` to `count`. */
+export function upTo(count: number, from = 1): number[] {
+	return Array.from({ length: count - from + 1 }, (_, index) => from + index);
+}
+
+/** Expects the account to balance. */
+export function balanced({ account, lane }: LaneHarness): void {
+	expect(imbalance(account.account(lane))).toBe(0);
 }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import * as v from "valibot";
 import type { CollectorDefinition, Delivery } from "../../src/collectors/collector.ts";
 import { loadYamlConfig } from "../../src/config/load.ts";
@@ -85,7 +84,10 @@ export async function mockHouse(rooms: readonly MockRoom[], hangAfter = 30_000):
 			const entry = { name, index: 0, config: script, position: positions[name] };
 			const options: HostOptions = { name, ring: handle.memory, logLevel: "debug", collectors: [entry] };
 			if (host === "worker") return startWorkerHost(options, events, new URL("./mock-worker.ts", import.meta.url));
-			return startChildHost(options, events, { command: [process.execPath, join(import.meta.dir, "mock-child.ts")], name: process.execPath });
+			return startChildHost(options, events, {
+				command: [process.execPath, new URL("./mock-child.ts", import.meta.url).pathname],
+				name: process.execPath,
+			});
 		};
 		const { memory } = handle;
 		const ring = "shared" in memory ? Memory.over(memory.shared) : Memory.map(memory.descriptor, headerBytes);
