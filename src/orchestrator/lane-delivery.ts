@@ -178,7 +178,7 @@ export class LaneDelivery {
 		log.warn("The server takes less than before; the batch is cut anew.", { batch: batch.number, bytes: batch.length, limit });
 		if (delivery !== "live") return this.#rewind(this.#mark, "the server takes less than before");
 		const before = batch.lastSequence - batch.count;
-		const { parts, tooLarge } = splitBatch(batch.memory.bytes.subarray(0, batch.length), limit);
+		const { parts, tooLarge } = splitBatch(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length), limit);
 		let published = 0;
 		let truncated = 0;
 		let dropped = tooLarge;
@@ -190,7 +190,7 @@ export class LaneDelivery {
 			else {
 				const memory = Memory.allocate(text.length);
 				memory.bytes.set(text);
-				const outcome = await this.#send({ memory, length: text.length, count, lastSequence, lastCursor: "" });
+				const outcome = await this.#send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor: "" });
 				assert(outcome.kind === "delivered", "A live lane never goes back");
 				published += outcome.published;
 				truncated += outcome.truncated;

@@ -2,6 +2,7 @@ import { EventWriter } from "../event/event-writer.ts";
 import type { Manifest } from "../lane/record.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import type { RingReader } from "../ring/reader.ts";
+import { batchHeadroom } from "../sinks/sink.ts";
 import { Cursor } from "./cursor.ts";
 import { type Delivered, LaneDelivery } from "./lane-delivery.ts";
 import type { Appended, LaneCounts, LaneWriterOptions } from "./lane-options.ts";
@@ -222,6 +223,7 @@ export class LaneWriter {
 		try {
 			outcome = await this.#delivery.send({
 				memory: full.memory,
+				offset: batchHeadroom,
 				length: full.close(),
 				count: full.count,
 				lastSequence: this.#sequence,

@@ -38,6 +38,7 @@ export async function resolvesWithin(clock: Clock, work: Promise<unknown>, durat
 	try {
 		return await Promise.race([work.then(() => true), late]);
 	} finally {
-		abort.abort();
+		// With a reason of our own: an abort without one makes an error with a stack, which costs 50 us.
+		abort.abort("done");
 	}
 }

@@ -42,7 +42,11 @@ export interface LaneStart extends LanePosition {
 export interface Batch {
 	readonly number: number;
 	readonly memory: Memory;
-	/** The JSON array is bytes 0 to `length`. */
+	/**
+	 * The JSON array is `length` bytes from `offset` on. What stands before it, and {@link batchTailroom} bytes behind it, are the first sink's to write what it puts
+	 * around a message: one piece leaves the machine with half the system calls of three.
+	 */
+	readonly offset: number;
 	readonly length: number;
 	/** Events in it. */
 	readonly count: number;
@@ -51,6 +55,11 @@ export interface Batch {
 	/** Cursor behind the last event, "" for live lanes. */
 	readonly lastCursor: string;
 }
+
+/** Bytes before a batch that are free for the head of a message. A longer head goes in a piece of its own. */
+export const batchHeadroom = 1024;
+/** Bytes behind a batch that are free for the end of a message, where there is any room before it. */
+export const batchTailroom = 8;
 
 /** One lane inside a sink. Batches are sent one at a time. */
 export interface SinkLane {

@@ -27,7 +27,7 @@ function batch(number: number) {
 	const text = new TextEncoder().encode(JSON.stringify([event(2 * number - 1), event(2 * number)]));
 	const memory = Memory.allocate(text.length);
 	memory.bytes.set(text);
-	return { number, memory, length: text.length, count: 2, lastSequence: 2 * number, lastCursor: `c${number}` };
+	return { number, memory, offset: 0, length: text.length, count: 2, lastSequence: 2 * number, lastCursor: `c${number}` };
 }
 
 const nowhere = { batch: 0, cursor: "", sequence: 0, fresh: true } as const;

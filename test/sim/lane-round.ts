@@ -4,7 +4,7 @@ import { bytes } from "../../src/base/units.ts";
 import { openLaneState } from "../../src/lane/lane-state.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
-import type { Epoch, LaneConnection, LaneLink } from "../../src/sinks/nats/epoch.ts";
+import type { Epoch, LaneConnection, LaneLink, OutgoingMessage } from "../../src/sinks/nats/epoch.ts";
 import { NatsLane } from "../../src/sinks/nats/lane.ts";
 import { Slots } from "../../src/sinks/nats/slots.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
@@ -126,7 +126,7 @@ async function write(world: World, files: MemoryFiles): Promise<void> {
 			configuration: "",
 		});
 		maybeCrash(world);
-		const after = await lane.send({ number, memory, length: text.length, count, lastSequence, lastCursor: `i=${lastSequence}` }, signal);
+		const after = await lane.send({ number, memory, offset: 0, length: text.length, count, lastSequence, lastCursor: `i=${lastSequence}` }, signal);
 		maybeCrash(world);
 		state.acknowledge({ batch: after.batch, cursor: after.cursor, sequence: after.sequence });
 		world.acknowledged = after.batch;
@@ -182,7 +182,7 @@ class ModelConnection implements LaneConnection {
 		return !this.#world.stream.messages.some((message) => message.streamSequence === streamSequence);
 	}
 
-	async request(_subject: string, headers: Uint8Array, body: Uint8Array) {
+	async request(_subject: string, { headers, body }: OutgoingMessage) {
 		this.#step();
 		const { stream, late, random } = this.#world;
 		const copy = body.slice();

@@ -57,7 +57,7 @@ export class ModelStream implements SinkLane {
 		}
 		if (batch.length > this.limit) throw new OperatingError("batch_too_large", "Too large", { limit: this.batchBytesMax() });
 		if (batch.number <= this.#acknowledged) throw new Error(`Batch ${batch.number} came behind ${this.#acknowledged}`);
-		const text = new TextDecoder("utf-8", { fatal: true }).decode(batch.memory.bytes.subarray(0, batch.length));
+		const text = new TextDecoder("utf-8", { fatal: true }).decode(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length));
 		const known = this.#known.get(batch.number);
 		if (known !== undefined && known !== text) throw new Error(`The number ${batch.number} was used for something else before`);
 		this.#known.set(batch.number, text);

@@ -3,6 +3,14 @@ import type { OperatingError } from "../../base/errors.ts";
 import type { NatsTiming } from "./options.ts";
 import type { StoredBatch } from "./stored.ts";
 
+/** A message on its way to the server. Everything in it stays unchanged until it is answered. */
+export interface OutgoingMessage {
+	readonly headers: Uint8Array;
+	readonly body: Uint8Array;
+	/** Bytes before the body in its memory, and two behind it, that the connection may write: the message then leaves in one piece. 0 for none. */
+	readonly headroom: number;
+}
+
 /** What a lane does over one connection. Everything rejects with OperatingError when the connection ends first, and with the signal's reason. */
 export interface LaneConnection {
 	/** False once the connection has ended. */
@@ -13,10 +21,10 @@ export interface LaneConnection {
 	lastBatch(stream: string, subject: string, signal: AbortSignal): Promise<StoredBatch | undefined>;
 	/** True where the stream no longer holds what it once stored under this sequence. */
 	isRemoved(stream: string, streamSequence: number, signal: AbortSignal): Promise<boolean>;
-	/** Sends a message and resolves with the answer; "nats_timeout" after `waitMs`. Headers and body stay unchanged until it settles. */
-	request(subject: string, headers: Uint8Array, body: Uint8Array, waitMs: number, signal: AbortSignal): Promise<Pick<Msg, "data" | "headers">>;
+	/** Sends a message and resolves with the answer; "nats_timeout" after `waitMs`. */
+	request(subject: string, message: OutgoingMessage, waitMs: number, signal: AbortSignal): Promise<Pick<Msg, "data" | "headers">>;
 	/** Sends a message that nobody acknowledges. */
-	publish(subject: string, headers: Uint8Array, body: Uint8Array): void;
+	publish(subject: string, message: OutgoingMessage): void;
 	/** Resolves when the server has read all that was sent before; "nats_timeout" after `waitMs`. */
 	flush(waitMs: number, signal: AbortSignal): Promise<void>;
 }

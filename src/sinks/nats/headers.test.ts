@@ -14,7 +14,7 @@ test("HeaderWriter gives lines that no name can break, within its limit", () => 
 			const memory = Memory.allocate(8);
 			const lastCursor = "c".repeat(cursorBytesMax);
 			const encoded = writer.encode(
-				{ number, memory, length: 1, count: 2 ** 32, lastSequence: Number.MAX_SAFE_INTEGER, lastCursor },
+				{ number, memory, offset: 0, length: 1, count: 2 ** 32, lastSequence: Number.MAX_SAFE_INTEGER, lastCursor },
 				Number.MAX_SAFE_INTEGER,
 				true,
 			);
@@ -32,7 +32,7 @@ test("HeaderWriter gives lines that no name can break, within its limit", () => 
 test("HeaderWriter leaves out what does not apply", () => {
 	const writer = createHeaderWriter({ cluster: "c", node: "n", collector: "k", id: "0a" }, undefined);
 	const text = new TextDecoder().decode(
-		writer.encode({ number: 1, memory: Memory.allocate(8), length: 1, count: 1, lastSequence: 1, lastCursor: "" }, undefined, false),
+		writer.encode({ number: 1, memory: Memory.allocate(8), offset: 0, length: 1, count: 1, lastSequence: 1, lastCursor: "" }, undefined, false),
 	);
 	for (const name of ["Nats-Expected", "Tapio-Last-Cursor", "Content-Encoding"]) expect(text).not.toContain(name);
 });

@@ -90,7 +90,7 @@ export class NatsLane implements SinkLane {
 		assert(this.#opened, "A lane is opened before it sends");
 		assert(batch.number > this.#known.batch, "Numbers of batches grow");
 		assert(batch.length > 0 && batch.count > 0, "A batch holds events");
-		const raw = batch.memory.bytes.subarray(0, batch.length);
+		const raw = batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length);
 		const packed = this.#house.options.compression === "zstd" ? Bun.zstdCompressSync(raw, { level: 1 }) : raw;
 		// What does not shrink goes as it is, so that the limit holds for it as well.
 		const body = packed.length < raw.length ? packed : raw;
@@ -123,7 +123,8 @@ export class NatsLane implements SinkLane {
 		let reply: Reply;
 		{
 			using _slot = await slots.take(signal);
-			reply = readReply(await epoch.connection.request(this.#subject, headers, body, link.timing.acknowledgeMs, signal), this.#stream);
+			const message = { headers, body, headroom: compressed ? 0 : batch.offset };
+			reply = readReply(await epoch.connection.request(this.#subject, message, link.timing.acknowledgeMs, signal), this.#stream);
 		}
 		switch (reply.kind) {
 			case "stored":
@@ -148,7 +149,7 @@ export class NatsLane implements SinkLane {
 		const headers = this.#headers.encode(batch, undefined, compressed);
 		this.#checkSize(batch, headers.length + body.length);
 		using _slot = await slots.take(signal);
-		epoch.connection.publish(this.#subject, headers, body);
+		epoch.connection.publish(this.#subject, { headers, body, headroom: compressed ? 0 : batch.offset });
 		await epoch.connection.flush(link.timing.acknowledgeMs, signal);
 		return this.#delivered(batch);
 	}

@@ -55,7 +55,7 @@ export function createStdoutSink(options: StdoutOptions, dependencies: StdoutDep
 	const preview = options.primary ? undefined : new Preview({ writer, clock, log, style: options.format === "json" ? undefined : style });
 
 	const render = (batch: Batch, eventsMax: number): Uint8Array => {
-		const lines = eventLines(batch.memory.bytes, batch.length);
+		const lines = eventLines(batch.memory.bytes.subarray(batch.offset), batch.length);
 		const wanted = eventsMax < batch.count ? lines.subarray(0, bytesOfLines(lines, eventsMax)) : lines;
 		return options.format === "json" ? wanted : prettyLines(wanted, style());
 	};
