@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileC } from "./exec-storm.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
@@ -8,6 +8,10 @@ const program = "/lib/systemd/systemd-journald";
 /** Mounts of the new process alone: its sockets and files lie in the test's folder, and nothing of the machine is touched. */
 const script =
 	'mount --bind "$1/run" /run && mount --bind "$1/log" /var/log/journal && mount --bind "$1/conf" /etc/systemd/journald.conf && exec "$2"';
+
+/** Where the header of a journal file tells its state, and what it says of an ended file. */
+const stateAt = 16;
+const stateArchived = 2;
 
 /** A real journald of one test in a mount namespace of its own, gone with the test. */
 export class Journald implements AsyncDisposable {
@@ -85,7 +89,7 @@ export class Journald implements AsyncDisposable {
 	async rotate(): Promise<void> {
 		const before = this.files().length;
 		this.#process.kill("SIGUSR2");
-		await waitUntil("journald began a new file", () => this.files().length > before);
+		await waitUntil("journald began a new file and is done with the old one", () => this.files().length > before && this.#archived());
 	}
 
 	/** As {@link rotate}, where the new file is the first in `path`. */
@@ -104,6 +108,12 @@ export class Journald implements AsyncDisposable {
 		this.#process.kill("SIGKILL");
 		await this.#process.exited;
 		this.#folder[Symbol.dispose]();
+	}
+
+	/** True where nothing is written any more to files that were ended (journal-def.h, STATE_ARCHIVED). */
+	#archived(): boolean {
+		const archives = this.files().filter((name) => name.includes("@"));
+		return archives.every((name) => readFileSync(join(this.path, name))[stateAt] === stateArchived);
 	}
 
 	get #socket(): string {

@@ -99,7 +99,7 @@ testNeeding(["journald", "clang"], "JournalCollector counts exactly the entries 
 	expect(second.gaps.length).toBe(1);
 	const lost = Number(gap?.["tapio.gap.lost"]);
 	expect(lost).toBe(all.length - 60 - kept.length);
-	expect(lost).toBeGreaterThanOrEqual(150);
+	expect(lost).toBeGreaterThan(50);
 	expect(gap).toEqual({ "tapio.gap.before": expect.stringMatching(/^s=/), "tapio.gap.lost": lost, "tapio.gap.reason": "vacuumed" });
 	expect(counted(second, "vacuumed")).toBe(lost);
 	expect(counted(second, "gap")).toBe(1);

@@ -71,8 +71,8 @@ export class SequenceTracker {
 	}
 }
 
-/** Bytes at the end of a cursor that `check` is drawn from. */
-const checkBytes = 8;
+/** Bytes at the end of a cursor that `check` is drawn from: the sixteen digits of the sum over the entry. */
+const checkBytes = 16;
 const ascii = new TextDecoder("latin1");
 
 /** `s=` and `i=` of a cursor read from bytes, thousands of times a second: the id's text is made anew only when it changes. One thread. */
