@@ -18,6 +18,8 @@ export interface StoredBatch {
 /** Asks the leader of the stream, never a replica, for the last message on a subject. Undefined for none. Rejects with OperatingError. */
 export async function readLastBatch(manager: JetStreamManager, stream: string, subject: string): Promise<StoredBatch | undefined> {
 	try {
+		// nats-server 2.9 ends with a panic where it is asked for a message of a stream that is being made: an empty one is not asked.
+		if ((await manager.streams.info(stream)).state.messages === 0) return undefined;
 		const message = await manager.streams.getMessage(stream, { last_by_subj: subject });
 		if (message === null) return undefined;
 		const header = (name: string) => message.header.get(name);
