@@ -51,8 +51,6 @@ export class EntryEncoder {
 	readonly #seen = new Float64Array(keysMax);
 	#entry = 0;
 	#unreadable = false;
-	#runStart = 0;
-	#runEnd = 0;
 	readonly #bootWords = new Uint32Array(4);
 	#bootText = bootLiteral(this.#bootWords);
 
@@ -167,49 +165,54 @@ export class EntryEncoder {
 
 	/** All fields by cache and staging; false where the entry needs the slow way. */
 	#fields(journal: Journal): boolean {
+		// Everything that the loop needs stands in variables: what is reached through `this` is loaded anew behind every call into C.
 		const cache = this.#cache;
+		const { arena } = cache;
+		const keys = this.#keys;
+		const seen = this.#seen;
+		const entry = this.#entry;
+		const out = this.#out;
+		let runStart = 0;
+		let runEnd = 0;
 		this.#unreadable = false;
-		this.#runStart = 0;
-		this.#runEnd = 0;
 		journal.restartFields();
 		for (;;) {
 			const result = journal.nextField();
-			if (result === 0) break;
-			if (result < 0) {
+			if (result <= 0) {
 				this.#unreadable = isSkippable(result);
-				return false;
+				if (result < 0) return false;
+				break;
 			}
-			if (!cache.find(journal)) {
+			const slot = cache.find(journal);
+			if (slot === -1) {
+				if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
+				runStart = 0;
+				runEnd = 0;
 				if (!this.#miss(journal)) return false;
 				continue;
 			}
-			const name = cache.name;
+			const name = cache.nameAt(slot);
 			const key = name < 0 ? -1 - name : name;
-			if (this.#seen[key] === this.#entry) return false;
-			this.#seen[key] = this.#entry;
-			const kind = this.#keys.specialOf(key);
+			if (seen[key] === entry) return false;
+			seen[key] = entry;
+			const kind = keys.specialOf(key);
 			if (kind === special.boot) continue;
-			const start = cache.fragment;
-			if (start !== this.#runEnd) {
-				this.#flushRun();
-				this.#runStart = start;
+			const start = cache.fragmentAt(slot);
+			const length = cache.fragmentLengthAt(slot);
+			if (start !== runEnd) {
+				// Texts that stand side by side are copied in one piece.
+				if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
+				runStart = start;
 			}
-			this.#runEnd = start + cache.fragmentLength;
+			runEnd = start + length;
 			if (kind !== special.none && name >= 0) {
-				const end = this.#out.position + this.#runEnd - this.#runStart;
-				this.noteSpecial(kind, end - cache.fragmentLength + this.#keys.textLength(key), end);
+				const end = out.position + runEnd - runStart;
+				this.noteSpecial(kind, end - length + keys.textLength(key), end);
 			}
 		}
-		this.#flushRun();
+		if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
 		// The brace that closes the entry must fit as well.
-		return !this.#out.overflow && this.#out.position < this.#out.limit;
-	}
-
-	#flushRun(): void {
-		const length = this.#runEnd - this.#runStart;
-		if (length > 0) this.#out.raw(this.#cache.arena, this.#runStart, length);
-		this.#runStart = 0;
-		this.#runEnd = 0;
+		return !out.overflow && out.position < out.limit;
 	}
 
 	/** A field that the cache does not hold; false where the entry needs the slow way. */
@@ -227,7 +230,6 @@ export class EntryEncoder {
 		const kind = this.#keys.specialOf(key);
 		const worth = this.#cache.isWorthStoring(journal);
 		if (kind === special.boot && !worth) return true;
-		this.#flushRun();
 		const start = out.position;
 		out.raw(this.#keys.text, this.#keys.textOffset(key), this.#keys.textLength(key));
 		const isString = writeValue(out, staging, equals + 1, length - equals - 1);

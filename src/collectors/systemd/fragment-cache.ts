@@ -29,26 +29,29 @@ export class FragmentCache {
 	#used = 0;
 	#at = 0;
 
-	/** Looks the journal's current field up: true on a hit, which the getters then describe. */
-	find(journal: Journal): boolean {
+	/** Looks the journal's current field up: the slot of the hit, for the three methods below, or -1. */
+	find(journal: Journal): number {
 		const key = journal.fieldKey | 0;
 		const at = (((key >>> 3) ^ (key >>> 16)) & (slotsMax - 1)) * slotWords;
 		const slots = this.#slots;
 		this.#at = at;
-		return slots[at] === key && slots[at + slotLength] === journal.fieldLength && journal.fieldEquals(this.arena, slots[at + slotSource] ?? 0);
+		if (slots[at] !== key || slots[at + slotLength] !== journal.fieldLength) return -1;
+		return journal.fieldEquals(this.arena, slots[at + slotSource] ?? 0) ? at : -1;
 	}
 
-	/** Where the hit's JSON text starts in the arena: `,"NAME":value`. */
-	get fragment(): number {
-		return this.#slots[this.#at + slotFragment] ?? 0;
+	/** Where the JSON text of a hit starts in the arena: `,"NAME":value`. */
+	fragmentAt(slot: number): number {
+		return this.#slots[slot + slotFragment] ?? 0;
 	}
+
 	/** Its length. */
-	get fragmentLength(): number {
-		return this.#slots[this.#at + slotFragmentLength] ?? 0;
+	fragmentLengthAt(slot: number): number {
+		return this.#slots[slot + slotFragmentLength] ?? 0;
 	}
+
 	/** Number of the field's name in the KeyTable; negative (-1 - number) where the value is no string. */
-	get name(): number {
-		return this.#slots[this.#at + slotName] ?? 0;
+	nameAt(slot: number): number {
+		return this.#slots[slot + slotName] ?? 0;
 	}
 
 	/** After a miss: true at the second sight of this place, when {@link store} is worth its copy. */

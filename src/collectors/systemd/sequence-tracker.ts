@@ -71,8 +71,8 @@ export class SequenceTracker {
 	}
 }
 
-/** Bytes at the end of a cursor that `check` is drawn from: the sixteen digits of the sum over the entry. */
-const checkBytes = 16;
+/** Bytes at the end of a cursor that `check` is drawn from: the last digits of the sum over the entry. */
+const checkBytes = 4;
 const ascii = new TextDecoder("latin1");
 
 /** `s=` and `i=` of a cursor read from bytes, thousands of times a second: the id's text is made anew only when it changes. One thread. */
@@ -92,15 +92,15 @@ export class CursorPoint implements SequencePoint {
 			known.set(cursor.subarray(2, 34));
 			this.id = ascii.decode(known);
 		}
-		let check = 0;
-		for (let at = length - checkBytes; at < length; at++) check = (Math.imul(check, 31) + (cursor[at] ?? 0)) | 0;
-		this.check = check;
-		this.number = 0;
-		for (let at = 37; ; at++) {
-			const byte = cursor[at] ?? 0;
+		const at = length - checkBytes;
+		this.check = ((cursor[at] ?? 0) << 24) | ((cursor[at + 1] ?? 0) << 16) | ((cursor[at + 2] ?? 0) << 8) | (cursor[at + 3] ?? 0);
+		let number = 0;
+		for (let digit = 37; ; digit++) {
+			const byte = cursor[digit] ?? 0;
 			const isDigit = byte >= 0x30 && byte <= 0x39;
-			if (!isDigit && (byte < 0x61 || byte > 0x66)) return;
-			this.number = this.number * 16 + byte - (isDigit ? 48 : 87);
+			if (!isDigit && (byte < 0x61 || byte > 0x66)) break;
+			number = number * 16 + byte - (isDigit ? 48 : 87);
 		}
+		this.number = number;
 	}
 }
