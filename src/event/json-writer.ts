@@ -108,7 +108,7 @@ export class JsonWriter {
 	/** A whole number below 2^31, with leading zeros up to `width`. */
 	#small(value: number, width: number): void {
 		const needed = digitsOf(value);
-		const digits = needed < width ? width : needed;
+		const digits = Math.max(needed, width);
 		if (!this.#fits(digits)) return;
 		const { bytes } = this.memory;
 		const start = this.position;

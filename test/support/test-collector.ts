@@ -113,7 +113,9 @@ export class TestCollector implements Sink {
 		stopped.throwIfAborted();
 		if (this.#gate !== undefined)
 			await Promise.race([this.#gate.promise, new Promise((_, reject) => stopped.addEventListener("abort", () => reject(stopped.reason)))]);
-		const events: TestEvent[] = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length)));
+		const events: TestEvent[] = JSON.parse(
+			new TextDecoder("utf-8", { fatal: true }).decode(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length)),
+		);
 		if (events.length !== batch.count) throw new Error(`Batch ${batch.number} says ${batch.count} events and holds ${events.length}`);
 		this.events.push(...events);
 		this.batches.push({ lane: identity.collector, number: batch.number, count: batch.count, cursor: batch.lastCursor });
