@@ -71,8 +71,8 @@ export class SequenceTracker {
 	}
 }
 
-/** Bytes at the end of a cursor that `check` is drawn from: the last digits of the sum over the entry. */
-const checkBytes = 4;
+/** Bytes at the end of a cursor that `check` is drawn from: all sixteen digits of the sum over the entry, because damage may lie in any of them. */
+const checkBytes = 16;
 const ascii = new TextDecoder("latin1");
 
 /** `s=` and `i=` of a cursor read from bytes, thousands of times a second: the id's text is made anew only when it changes. One thread. */
@@ -92,8 +92,9 @@ export class CursorPoint implements SequencePoint {
 			known.set(cursor.subarray(2, 34));
 			this.id = ascii.decode(known);
 		}
-		const at = length - checkBytes;
-		this.check = ((cursor[at] ?? 0) << 24) | ((cursor[at + 1] ?? 0) << 16) | ((cursor[at + 2] ?? 0) << 8) | (cursor[at + 3] ?? 0);
+		let check = 0;
+		for (let at = length - checkBytes; at < length; at++) check = (Math.imul(check, 31) + (cursor[at] ?? 0)) | 0;
+		this.check = check;
 		let number = 0;
 		for (let digit = 37; ; digit++) {
 			const byte = cursor[digit] ?? 0;
