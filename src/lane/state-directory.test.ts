@@ -36,8 +36,10 @@ test("lockStateDirectory() gives the folder up, and again harmlessly", () => {
 test("lockStateDirectory() is not inherited by a child", async () => {
 	using folder = temporaryDirectory("lane");
 	const lock = lockStateDirectory(folder.path, holder);
-	const child = Bun.spawn(["sleep", "60"]);
+	const child = Bun.spawn(["sh", "-c", "echo up; exec sleep 60"], { stdout: "pipe" });
 	try {
+		// Until it executes its program a child holds every descriptor of its parent.
+		await child.stdout.getReader().read();
 		lock[Symbol.dispose]();
 		lockStateDirectory(folder.path, holder)[Symbol.dispose]();
 	} finally {
