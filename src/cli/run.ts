@@ -6,6 +6,7 @@ import { lockStateDirectory } from "../lane/state-directory.ts";
 import { Orchestrator, type OrchestratorReport } from "../orchestrator/orchestrator.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Terminal } from "../platform/console.ts";
+import { randomId } from "../platform/random.ts";
 import { onSignals } from "../platform/signals.ts";
 import type { HealthStatus } from "../telemetry/health.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
@@ -14,6 +15,8 @@ import { logOutput } from "./log-output.ts";
 import { ringNote } from "./ring-note.ts";
 import { summaryJson, summaryText } from "./summary.ts";
 
+/** Digits of a run's id: with the boot id before it and the sequence behind it, no event of a live source has the id of another. */
+const runIdLength = 12;
 /** Exit status where nothing could be started (sysexits.h, EX_UNAVAILABLE). */
 const exitStatusUnavailable = 69;
 /** Exit status where the data worker failed: a defect, and a reason to be started again (sysexits.h, EX_SOFTWARE). */
@@ -42,7 +45,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 		random: Math.random,
 		log,
 		stateDirectory: keepsState ? directory : undefined,
-		runId: crypto.randomUUID().slice(0, 13).replace("-", ""),
+		runId: randomId().slice(0, runIdLength),
 		onOutputGone: () => {
 			log.info("The reader of the output has gone; the agent ends.");
 			ending.resolve("signal");

@@ -5,6 +5,7 @@ import { getCollectorConfig } from "../config/schema.ts";
 import { openLaneState } from "../lane/lane-state.ts";
 import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
+import { randomId } from "../platform/random.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
 import { runLater } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
@@ -212,11 +213,6 @@ export class DataPlane {
 			},
 		});
 	}
-}
-
-/** 32 hexadecimal digits that nobody else has. */
-function randomId(): string {
-	return crypto.randomUUID().replaceAll("-", "");
 }
 
 function laneHealth(lane: Lane): Health {

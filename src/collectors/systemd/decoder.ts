@@ -28,7 +28,6 @@ const severityByPriority: readonly Severity[] = ["fatal", "alert", "critical", "
 const unitKey = literal('"unit":"');
 const hostnameKey = literal('"hostname":"');
 const priorityKey = literal('"priority":"');
-const alteredKey = literal(',"altered":');
 const gapSuffix = literal("-gap");
 const microsecondsPerSecond = 1_000_000;
 
@@ -106,7 +105,7 @@ export class JournalDecoder implements Decoder {
 		event.rawRecord();
 		event.raw(record.memory, record.offset + textOffset, rawLength);
 		if (alteredLength > 0) {
-			event.literal(alteredKey);
+			event.alteredList();
 			event.raw(record.memory, record.offset + textOffset + rawLength, alteredLength);
 		}
 		return event.end() ? "event" : "full";
