@@ -167,7 +167,7 @@ export class EntryEncoder {
 	#fields(journal: Journal): boolean {
 		// Everything that the loop needs stands in variables: what is reached through `this` is loaded anew behind every call into C.
 		const cache = this.#cache;
-		const { arena } = cache;
+		const { fragments } = cache;
 		const keys = this.#keys;
 		const seen = this.#seen;
 		const entry = this.#entry;
@@ -185,7 +185,7 @@ export class EntryEncoder {
 			}
 			const slot = cache.find(journal);
 			if (slot === -1) {
-				if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
+				if (runEnd > runStart) out.raw(fragments, runStart, runEnd - runStart);
 				runStart = 0;
 				runEnd = 0;
 				if (!this.#miss(journal)) return false;
@@ -201,7 +201,7 @@ export class EntryEncoder {
 			const length = cache.fragmentLengthAt(slot);
 			if (start !== runEnd) {
 				// Texts that stand side by side are copied in one piece.
-				if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
+				if (runEnd > runStart) out.raw(fragments, runStart, runEnd - runStart);
 				runStart = start;
 			}
 			runEnd = start + length;
@@ -210,7 +210,7 @@ export class EntryEncoder {
 				this.noteSpecial(kind, end - length + keys.textLength(key), end);
 			}
 		}
-		if (runEnd > runStart) out.raw(arena, runStart, runEnd - runStart);
+		if (runEnd > runStart) out.raw(fragments, runStart, runEnd - runStart);
 		// The brace that closes the entry must fit as well.
 		return !out.overflow && out.position < out.limit;
 	}
@@ -222,17 +222,16 @@ export class EntryEncoder {
 		const out = this.#out;
 		if (length > staging.length) return false;
 		journal.copyField(staging, 0, length);
-		const equals = staging.bytes.indexOf(0x3d);
-		if (equals <= 0 || equals >= length) return false;
-		const key = this.#keys.find(staging, 0, equals);
+		const key = this.#keys.findField(staging, length);
 		if (key === -1 || this.#seen[key] === this.#entry) return false;
 		this.#seen[key] = this.#entry;
 		const kind = this.#keys.specialOf(key);
 		const worth = this.#cache.isWorthStoring(journal);
 		if (kind === special.boot && !worth) return true;
 		const start = out.position;
+		const name = this.#keys.nameLength(key);
 		out.raw(this.#keys.text, this.#keys.textOffset(key), this.#keys.textLength(key));
-		const isString = writeValue(out, staging, equals + 1, length - equals - 1);
+		const isString = writeValue(out, staging, name + 1, length - name - 1);
 		if (out.overflow) return false;
 		if (worth) this.#cache.store(journal, staging, 0, this.memory, start, out.position - start, isString ? key : -1 - key);
 		if (kind === special.boot) out.position = start;

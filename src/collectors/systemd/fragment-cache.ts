@@ -11,8 +11,8 @@ const slotFragment = 3;
 const slotFragmentLength = 4;
 const slotName = 5;
 const slotSeen = 6;
-/** Bytes of remembered fields and fragments. Beyond it the cache starts afresh. */
-const arenaBytes = 1 << 19;
+/** Bytes of remembered fields, and of their fragments. Beyond either the cache starts afresh. */
+const arenaBytes = 1 << 18;
 /** Longer fields are not worth remembering: they rarely repeat. */
 const fieldBytesMax = 1024;
 
@@ -22,11 +22,16 @@ const fieldBytesMax = 1024;
  * A field is taken at its second sight; values that never repeat pay only the look-up. One thread.
  */
 export class FragmentCache {
-	/** Sources and fragments. */
-	readonly arena = Memory.allocate(arenaBytes);
+	/**
+	 * The fragments, apart from the sources: those of the fields that an entry brought first stand side by side, as they do in most of the entries that
+	 * follow, and are copied from here in one piece.
+	 */
+	readonly fragments = Memory.allocate(arenaBytes);
+	readonly #sources = Memory.allocate(arenaBytes);
 	// One slot is half a cache line: a hit touches that, the source and the fragment, and leaves the rest of the cache to libsystemd.
 	readonly #slots = Memory.allocate(slotsMax * slotWords * 4).signed;
-	#used = 0;
+	#sourcesUsed = 0;
+	#fragmentsUsed = 0;
 	#at = 0;
 
 	/** Looks the journal's current field up: the slot of the hit, for the three methods below, or -1. */
@@ -36,10 +41,10 @@ export class FragmentCache {
 		const slots = this.#slots;
 		this.#at = at;
 		if (slots[at] !== key || slots[at + slotLength] !== journal.fieldLength) return -1;
-		return journal.fieldEquals(this.arena, slots[at + slotSource] ?? 0) ? at : -1;
+		return journal.fieldEquals(this.#sources, slots[at + slotSource] ?? 0) ? at : -1;
 	}
 
-	/** Where the JSON text of a hit starts in the arena: `,"NAME":value`. */
+	/** Where the JSON text of a hit starts in {@link fragments}: `,"NAME":value`. */
 	fragmentAt(slot: number): number {
 		return this.#slots[slot + slotFragment] ?? 0;
 	}
@@ -65,23 +70,25 @@ export class FragmentCache {
 	/** Remembers the current field, whose bytes stand in `source` and whose JSON text in `text`. */
 	store(journal: Journal, source: Memory, sourceOffset: number, text: Memory, textOffset: number, textLength: number, name: number): void {
 		const length = journal.fieldLength;
-		if (this.#used + length + textLength > arenaBytes) this.clear();
+		if (this.#sourcesUsed + length > arenaBytes || this.#fragmentsUsed + textLength > arenaBytes) this.clear();
 		const slots = this.#slots;
 		const at = this.#at;
-		this.arena.copy(this.#used, source, sourceOffset, length);
-		this.arena.copy(this.#used + length, text, textOffset, textLength);
+		this.#sources.copy(this.#sourcesUsed, source, sourceOffset, length);
+		this.fragments.copy(this.#fragmentsUsed, text, textOffset, textLength);
 		slots[at] = journal.fieldKey | 0;
 		slots[at + slotLength] = length;
-		slots[at + slotSource] = this.#used;
-		slots[at + slotFragment] = this.#used + length;
+		slots[at + slotSource] = this.#sourcesUsed;
+		slots[at + slotFragment] = this.#fragmentsUsed;
 		slots[at + slotFragmentLength] = textLength;
 		slots[at + slotName] = name;
-		this.#used += length + textLength;
+		this.#sourcesUsed += length;
+		this.#fragmentsUsed += textLength;
 	}
 
 	/** Forgets everything. */
 	clear(): void {
 		this.#slots.fill(0);
-		this.#used = 0;
+		this.#sourcesUsed = 0;
+		this.#fragmentsUsed = 0;
 	}
 }

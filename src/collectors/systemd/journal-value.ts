@@ -17,41 +17,58 @@ export function writeValue(out: JsonWriter, source: Memory, offset: number, leng
 	return false;
 }
 
+/** Longer values are looked through first and copied in one piece as far as they are plain; shorter ones are copied word by word while they are looked at. */
+const shortBytesMax = 1024;
+
 function writePrintable(out: JsonWriter, source: Memory, offset: number, end: number): boolean {
-	const at = skipPlain(source, offset, end);
+	const at = end - offset > shortBytesMax ? skipPlain(source, offset, end) : offset;
 	if (at > offset) out.raw(source, offset, at - offset);
-	return at === end || writeEscaped(out, source.bytes, at, end);
+	return at === end || writeEscaped(out, source, at, end);
 }
 
 /**
- * The rest of a value from its first byte that is not plain: byte by byte, because where there is one quote there are many, and a copy per
- * piece between them costs more than its bytes.
+ * Copies text and escapes what needs it: a word at a time where all of it is plain, else byte by byte up to the next word, because a call for each piece
+ * between two quotes costs more than its bytes.
  */
-function writeEscaped(out: JsonWriter, bytes: Uint8Array, offset: number, end: number): boolean {
+function writeEscaped(out: JsonWriter, source: Memory, offset: number, end: number): boolean {
 	if (out.overflow || out.position + 2 * (end - offset) > out.limit) {
 		// Room for the worst case is not there: what does not fit is found out the slow way, which cuts.
 		out.overflow = true;
 		return true;
 	}
-	const target = out.memory.bytes;
+	const { bytes, words } = source;
+	const { bytes: target, view } = out.memory;
 	let to = out.position;
-	for (let at = offset; at < end; at++) {
+	let at = offset;
+	while (at < end) {
+		if ((at & 3) === 0) {
+			const last = end - 4;
+			while (at <= last) {
+				const word = (words[at >>> 2] ?? 0) | 0;
+				if (!isPlainWord(word)) break;
+				view.setInt32(to, word, true);
+				to += 4;
+				at += 4;
+			}
+			if (at >= end) break;
+		}
 		const byte = bytes[at] ?? 0;
 		if (byte >= 0x80) {
 			let size = printableLength(bytes, at, end);
 			if (size === 0) return false;
-			for (; size > 1; size--) target[to++] = bytes[at++] ?? 0;
-			target[to++] = bytes[at] ?? 0;
+			for (; size > 0; size--) target[to++] = bytes[at++] ?? 0;
 			continue;
 		}
 		if (byte < 0x20 || byte === 0x7f) {
 			if (byte !== 0x0a && byte !== 0x09) return false;
 			target[to++] = 0x5c;
 			target[to++] = byte === 0x0a ? 0x6e : 0x74;
+			at++;
 			continue;
 		}
 		if (byte === 0x22 || byte === 0x5c) target[to++] = 0x5c;
 		target[to++] = byte;
+		at++;
 	}
 	out.position = to;
 	return true;
@@ -77,14 +94,15 @@ function skipPlain(source: Memory, at: number, end: number): number {
 const highBits = 0x80808080 | 0;
 const ones = 0x01010101;
 
-/** True where each of four bytes is from 0x20 to 0x7e and neither quote nor backslash. A zero byte of x shows in (x - ones) & ~x & highBits. */
+/**
+ * True where each of four bytes is from 0x20 to 0x7e and neither quote nor backslash. Each subtraction borrows from the top bit of a byte that is too small; a
+ * borrow that goes on into the next byte comes from one that is not plain itself, so it changes no answer.
+ */
 function isPlainWord(word: number): boolean {
-	const quotes = word ^ 0x22222222;
-	const backslashes = word ^ 0x5c5c5c5c;
-	const deletes = word ^ 0x7f7f7f7f;
-	const found =
-		word | ((word - 0x20202020) & ~word) | ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes) | ((deletes - ones) & ~deletes);
-	return (found & highBits) === 0;
+	const quotes = (word ^ 0x22222222) - ones;
+	const backslashes = (word ^ 0x5c5c5c5c) - ones;
+	const deletes = (word ^ 0x7f7f7f7f) - ones;
+	return ((word | (word - 0x20202020) | quotes | backslashes | deletes) & highBits) === 0;
 }
 
 /** Length of the printable character at `at`; 0 for bad UTF-8, a C1 control (U+0080 to U+009F) or a noncharacter. */

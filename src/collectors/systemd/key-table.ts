@@ -8,6 +8,9 @@ const keyBytesMax = 64;
 /** Bytes per name: `,"NAME":` and the name's length. */
 const slotBytes = 80;
 const bucketsMax = 4096;
+/** Names known by their first twelve bytes, which nearly all differ in. */
+const familiarMax = 512;
+const familiarBytes = 12;
 
 /** Fields that the encoder treats apart. */
 export const special = { none: 0, unit: 1, hostname: 2, priority: 3, boot: 4 } as const;
@@ -25,6 +28,7 @@ export class KeyTable {
 	readonly #lengths = new Uint8Array(keysMax);
 	readonly #specials = new Uint8Array(keysMax);
 	readonly #buckets = new Int16Array(bucketsMax).fill(-1);
+	readonly #familiar = new Int16Array(familiarMax).fill(-1);
 	#count = 0;
 
 	/** The JSON text `,"NAME":` of every key, at `index * 80`. */
@@ -37,6 +41,11 @@ export class KeyTable {
 		return index * slotBytes;
 	}
 
+	/** Length of the name alone. */
+	nameLength(index: number): number {
+		return this.#lengths[index] ?? 0;
+	}
+
 	/** Its length. */
 	textLength(index: number): number {
 		return (this.#lengths[index] ?? 0) + 4;
@@ -45,6 +54,22 @@ export class KeyTable {
 	/** One of {@link special} for key `index`. */
 	specialOf(index: number): number {
 		return this.#specials[index] ?? 0;
+	}
+
+	/** The number of the name that a field at the start of `source` begins with, `NAME=value`; -1 as {@link find}, and where there is no name. */
+	findField(source: Memory, length: number): number {
+		const { words } = source;
+		if (length < familiarBytes) return this.#findNamed(source, length);
+		let hash = (words[0] ?? 0) ^ Math.imul((words[1] ?? 0) ^ Math.imul(words[2] ?? 0, 0x01000193), 0x01000193);
+		hash = (hash ^ (hash >>> 15) ^ (hash >>> 23)) & (familiarMax - 1);
+		const index = this.#familiar[hash] ?? -1;
+		if (index !== -1) {
+			const name = this.#lengths[index] ?? 0;
+			if (name < length && source.bytes[name] === 0x3d && source.equals(0, this.#memory, index * slotBytes + 2, name)) return index;
+		}
+		const found = this.#findNamed(source, length);
+		this.#familiar[hash] = found;
+		return found;
 	}
 
 	/** The number of the name at `offset`, 0 to 1023; -1 where it cannot be taken: odd characters, too long, or the table is full. */
@@ -70,7 +95,13 @@ export class KeyTable {
 	/** Forgets everything; every number becomes invalid. */
 	clear(): void {
 		this.#buckets.fill(-1);
+		this.#familiar.fill(-1);
 		this.#count = 0;
+	}
+
+	#findNamed(source: Memory, length: number): number {
+		const equals = source.bytes.subarray(0, Math.min(length, keyBytesMax + 1)).indexOf(0x3d);
+		return equals <= 0 ? -1 : this.find(source, 0, equals);
 	}
 
 	#equals(index: number, bytes: Uint8Array, offset: number, length: number): boolean {

@@ -24,6 +24,8 @@ export class Memory implements Disposable {
 	readonly signed: Int32Array;
 	/** The same bytes as doubles: counters below 2^53 that one thread writes and others read whole. */
 	readonly doubles: Float64Array;
+	/** The same bytes at any offset: for words that stand where no typed array reaches. */
+	readonly view: DataView;
 	/** Bytes in all. */
 	readonly length: number;
 	readonly #buffer: ArrayBuffer | SharedArrayBuffer;
@@ -38,6 +40,7 @@ export class Memory implements Disposable {
 		this.words = new Uint32Array(buffer);
 		this.signed = new Int32Array(buffer);
 		this.doubles = new Float64Array(buffer);
+		this.view = new DataView(buffer);
 		this.length = buffer.byteLength;
 	}
 
@@ -80,6 +83,13 @@ export class Memory implements Disposable {
 		assert(offset >= 0 && length >= 0 && offset + length <= this.length, "A copy lies inside");
 		assert(address > 4095, "The address is not in the first page");
 		libc.memcpy((this.#address + offset) as Pointer, address as Pointer, length);
+	}
+
+	/** True where `length` bytes at `offset` equal those at `otherOffset` of `other`. */
+	equals(offset: number, other: Memory, otherOffset: number, length: number): boolean {
+		assert(offset >= 0 && otherOffset >= 0 && length >= 0, "A comparison starts inside");
+		assert(offset + length <= this.length && otherOffset + length <= other.length, "A comparison ends inside");
+		return libc.memcmp((this.#address + offset) as Pointer, (other.#address + otherOffset) as Pointer, length) === 0;
 	}
 
 	/** True where `length` bytes at `offset` equal those at a C address. Only platform/ffi has addresses to pass. */
