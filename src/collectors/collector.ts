@@ -29,6 +29,8 @@ export type Delivery = "replayable" | "durable" | "live";
 export interface CollectorContext {
 	readonly writer: RecordWriter;
 	readonly log: Log;
+	/** Who this agent is, for collectors that format their events themselves. */
+	readonly identity: NodeIdentity;
 	readonly position: string | undefined;
 }
 

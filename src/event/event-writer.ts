@@ -21,17 +21,29 @@ export function eventSource(identity: NodeIdentity, collector: string): string {
 }
 
 /**
- * Prepares the head of an event. `type` as in `tapio.process.exec`. `idPrefix` is put before whatever the decoder writes as the id;
- * both contain no characters that JSON escapes.
+ * Prepares the head of an event. `type` as in `tapio.process.exec`. Without `severity` the event names its own as a {@link severityMember}. `idPrefix` is put
+ * before whatever the decoder writes as the id. None of them contains characters that JSON escapes.
  */
-export function eventTemplate(source: string, type: string, severity: Severity, idPrefix = ""): EventTemplate {
-	const { number, text } = severities[severity];
+export function eventTemplate(source: string, type: string, severity?: Severity, idPrefix = ""): EventTemplate {
+	const severityText = severity === undefined ? "" : `${severityMembers(severity)},`;
 	return {
 		head: literal(
-			`{"specversion":"1.0","source":${JSON.stringify(source)},"type":"${type}","datacontenttype":"application/json",` +
-				`"severitynumber":${number},"severitytext":"${text}","id":"${idPrefix}`,
+			`{"specversion":"1.0","source":${JSON.stringify(source)},"type":"${type}","datacontenttype":"application/json",${severityText}"id":"${idPrefix}`,
 		),
 	};
+}
+
+/** A severity for {@link EventWriter.member}. */
+export function severityMember(severity: Severity): Memory {
+	return literal(`,${severityMembers(severity)}`);
+}
+
+/** The subject for {@link EventWriter.member}, up to and with its opening quote. */
+export const subjectMember = literal(',"subject":"');
+
+function severityMembers(severity: Severity): string {
+	const { number, text } = severities[severity];
+	return `"severitynumber":${number},"severitytext":"${text}"`;
 }
 
 const timeOpen = '","time":"';
@@ -53,14 +65,17 @@ const secondsMax = 253_402_300_799;
 /**
  * Writes one CloudEvent after the other into a batch. The order of calls is fixed:
  * `begin`, the id through the JsonWriter's methods, `time`, `subject` (may be left out), `data`, then `metadata`, `attributes`, `rawRecord`,
- * `alteredList`, each at most once, their fields after `field(key)`, and `end`. One thread, no allocation.
+ * `alteredList`, each at most once, their fields after `field(key)`, then `member` for what is known last, and `end`. One thread, no allocation.
  */
 export class EventWriter extends JsonWriter {
 	/** Number of the event within its collector, set by the lane before `begin`. */
 	sequence = 0;
+	/** Where the digits of the sequence begin, after `time`. */
+	sequenceAt = 0;
 	#start = 0;
 	#first = true;
 	#section = false;
+	#inData = false;
 	readonly #secondsText = literal(timeOpen + " ".repeat(secondsLength));
 	#seconds = -1;
 
@@ -86,6 +101,7 @@ export class EventWriter extends JsonWriter {
 		this.literal(this.#secondsText);
 		this.decimal(fraction, digits);
 		this.literal(sequenceOpen);
+		this.sequenceAt = this.position;
 		this.decimal(this.sequence, sequenceDigits);
 	}
 
@@ -99,6 +115,7 @@ export class EventWriter extends JsonWriter {
 		this.literal(dataOpen);
 		this.#first = true;
 		this.#section = false;
+		this.#inData = true;
 	}
 
 	/** Opens `data.metadata`. */
@@ -126,6 +143,15 @@ export class EventWriter extends JsonWriter {
 		this.#first = false;
 	}
 
+	/** Goes on inside the raw record of an event whose head, from `start` to `position`, stands in the memory already. */
+	resumeRaw(start: number, position: number): void {
+		this.#start = start;
+		this.#inData = true;
+		this.#section = false;
+		this.#first = false;
+		this.position = position;
+	}
+
 	/** Opens `data.altered`, what was changed on the way; append one JSON array of objects with `field`, `reason` and, where known, `bytes`. */
 	alteredList(): void {
 		this.#close();
@@ -133,16 +159,55 @@ export class EventWriter extends JsonWriter {
 		this.#first = false;
 	}
 
+	/** Ends `data` and appends a member of the event behind it: {@link severityMember}, or {@link subjectMember} and the rest of its text. */
+	member(text: Memory): void {
+		this.#endData();
+		this.literal(text);
+	}
+
 	/** Ends the event. False where it did not fit: then the writer stands where the event began, and may be attached elsewhere. */
 	end(): boolean {
-		if (this.#section) this.byte(0x7d);
+		this.#endData();
+		this.byte(0x7d);
+		return this.#ended();
+	}
+
+	/** Ends the event with bytes that another event had from the same place on, written between the same calls. As `end`. */
+	endWith(tail: Memory, offset: number, length: number): boolean {
+		this.raw(tail, offset, length);
 		this.#section = false;
-		this.byte(0x7d);
-		this.byte(0x7d);
+		this.#inData = false;
+		return this.#ended();
+	}
+
+	/**
+	 * A whole event that another writer made with the sequence 0: copies its `length` bytes and fills in this writer's `sequence` at `sequenceAt` of
+	 * them. False where it does not fit; nothing is written then.
+	 */
+	ready(source: Memory, offset: number, length: number, sequenceAt: number): boolean {
+		const start = this.position;
+		if (start + length > this.limit) return false;
+		assert(sequenceAt + sequenceDigits <= length, "The sequence lies inside the event");
+		this.memory.copy(start, source, offset, length);
+		this.position = start + sequenceAt;
+		this.decimal(this.sequence, sequenceDigits);
+		this.position = start + length;
+		return true;
+	}
+
+	#ended(): boolean {
 		if (!this.overflow) return true;
 		this.position = this.#start;
 		this.overflow = false;
 		return false;
+	}
+
+	#endData(): void {
+		if (!this.#inData) return;
+		if (this.#section) this.byte(0x7d);
+		this.#section = false;
+		this.#inData = false;
+		this.byte(0x7d);
 	}
 
 	#open(opening: Memory): void {

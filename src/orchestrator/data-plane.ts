@@ -7,7 +7,7 @@ import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import { randomId } from "../platform/random.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
-import { runLater } from "../platform/timers.ts";
+import { runLater, runSoon } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
 import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
 import type { Health } from "../telemetry/health.ts";
@@ -23,6 +23,8 @@ import { openRingMemory } from "./ring-memory.ts";
 const quietInterval = 15;
 /** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
 const busyInterval = 2;
+/** Busy rests behind a busy turn: the next one may have caught up with a source that fills the ring within one quiet interval. */
+const busyRests = 15;
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
 
@@ -56,6 +58,7 @@ export class DataPlane {
 	readonly #lanes: Lane[] = [];
 	readonly #abort = new AbortController();
 	#cancelTurn = () => {};
+	#busyRests = 0;
 	#stopping = false;
 	/** The sinks are closed. */
 	#ended = false;
@@ -148,11 +151,17 @@ export class DataPlane {
 	#turn = (): void => {
 		if (this.#stopping) return;
 		let busy = false;
-		for (const ring of this.#rings) busy = drainRing(ring).busy || busy;
+		let cut = false;
+		for (const ring of this.#rings) {
+			const turn = drainRing(ring);
+			busy ||= turn.busy;
+			cut ||= turn.cut;
+		}
 		for (const { writer } of this.#lanes) writer.tick();
 		this.#cancelTurn();
+		this.#busyRests = busy || cut ? busyRests : Math.max(0, this.#busyRests - 1);
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
-		this.#cancelTurn = runLater(busy ? busyInterval : quietInterval, this.#turn);
+		this.#cancelTurn = cut ? runSoon(this.#turn) : runLater(this.#busyRests > 0 ? busyInterval : quietInterval, this.#turn);
 	};
 
 	async #openLane(lane: Lane): Promise<void> {

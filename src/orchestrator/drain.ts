@@ -23,13 +23,15 @@ export interface DrainTurn {
 	readonly busy: boolean;
 	/** True where the ring holds more, but its lane has no room now. */
 	readonly blocked: boolean;
+	/** True where a batch was cut: it leaves when the caller returns to the event loop, and the ring may hold more. */
+	readonly cut: boolean;
 	/** True where that lane has stopped for good: what the ring holds stays there. */
 	readonly stopped: boolean;
 }
 
 /**
  * Moves records from a ring into the lanes, in order, and releases them with one store. A record whose lane has no room stays where it is, and
- * everything behind it. Data worker's thread.
+ * everything behind it. The turn ends behind a batch that was cut, so that it travels while the next one fills. Data worker's thread.
  */
 export function drainRing(ring: DrainedRing): DrainTurn {
 	const { reader, collectors } = ring;
@@ -37,7 +39,8 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 	let bytes = 0;
 	let blocked = false;
 	let stopped = false;
-	while (records < recordsPerTurn && reader.lease()) {
+	let cut = false;
+	while (!cut && records < recordsPerTurn && reader.lease()) {
 		const entry = collectors[reader.collector];
 		assert(entry !== undefined, "Every collector of a ring has a lane");
 		const appended = entry.lane.append(reader);
@@ -52,7 +55,9 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 		else if (appended === "skipped") entry.account.skipped++;
 		records++;
 		bytes += reader.length;
+		cut = entry.lane.takeCut();
 	}
+	for (const { lane } of collectors) lane.beforeRelease();
 	if (records > 0) reader.commit();
-	return { records, busy: bytes >= reader.capacity * busyShare, blocked, stopped };
+	return { records, busy: bytes >= reader.capacity * busyShare, blocked, cut, stopped };
 }

@@ -63,7 +63,8 @@ async function open(
 	const definition = definitionOf(entry.name);
 	const collector = await definition.create(entry.config);
 	const log = createLog(options.logLevel, entry.name, (logEntry) => send({ type: "log", entry: logEntry }));
-	const context: CollectorContext = { writer: producer.writer(entry.index), log, position: entry.position };
+	const { identity } = options;
+	const context: CollectorContext = { writer: producer.writer(entry.index), log, identity, position: entry.position };
 	await collector.start(context);
 	return { name: entry.name, collector, failure: undefined };
 }

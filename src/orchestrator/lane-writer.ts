@@ -42,6 +42,8 @@ export class LaneWriter {
 	/** The cursor is ahead of the last event's. */
 	#isAhead = false;
 	#savedAt: number;
+	#hasCut = false;
+	#batchRoom = 0;
 
 	constructor(options: LaneWriterOptions) {
 		this.#options = options;
@@ -96,13 +98,28 @@ export class LaneWriter {
 		return (this.#isAhead ? this.#cursor : this.#eventCursor).text;
 	}
 
+	/** Copies what it still needs of the records that it took. Call it before they are released. */
+	beforeRelease(): void {
+		this.#eventCursor.keep();
+		this.#cursor.keep();
+	}
+
+	/** True once after a batch was handed to the sinks, which send it when the caller has returned to the event loop. */
+	takeCut(): boolean {
+		const hasCut = this.#hasCut;
+		this.#hasCut = false;
+		return hasCut;
+	}
+
 	/** Decodes the leased record into the open batch. */
 	append(record: RingReader): Appended {
 		if (!this.isOpen) return "blocked";
 		if (this.#isRewinding) return "skipped";
 		if (this.#open.count >= this.#countMax() && !this.#cut()) return "blocked";
 		for (;;) {
-			const room = this.#room();
+			// What the server takes may change while connected: asked once per batch, for a batch that has become too large is refused and cut anew.
+			if (this.#open.count === 0) this.#batchRoom = this.#room();
+			const room = this.#batchRoom;
 			this.#open.attach(this.#event, room);
 			this.#event.sequence = this.#sequence + 1;
 			const decoded = this.#options.decoder.decode(record, this.#event);
@@ -175,12 +192,12 @@ export class LaneWriter {
 		this.#sequence++;
 		this.counts.appended++;
 		this.#isAhead = false;
-		this.#eventCursor.copy(record, this.#options.decoder);
+		this.#eventCursor.note(record, this.#options.decoder);
 	}
 
 	#runAhead(record: RingReader): void {
 		if (this.#options.decoder.cursorLength === 0) return;
-		this.#cursor.copy(record, this.#options.decoder);
+		this.#cursor.note(record, this.#options.decoder);
 		this.#isAhead = true;
 	}
 
@@ -214,6 +231,7 @@ export class LaneWriter {
 		this.#open = spare;
 		this.#spare = undefined;
 		this.#forced = undefined;
+		this.#hasCut = true;
 		this.#sending = this.#deliver(full);
 		return true;
 	}

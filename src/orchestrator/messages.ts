@@ -1,5 +1,6 @@
 import type { OperatingError } from "../base/errors.ts";
 import type { AgentConfig } from "../config/schema.ts";
+import type { NodeIdentity } from "../event/event-writer.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger } from "../telemetry/ledger.ts";
 import type { LogEntry } from "../telemetry/log.ts";
@@ -62,6 +63,7 @@ export interface HostOptions {
 	readonly name: string;
 	readonly ring: RingMemory;
 	readonly logLevel: "debug" | "info" | "warn" | "error";
+	readonly identity: NodeIdentity;
 	readonly collectors: readonly { readonly name: string; readonly index: number; readonly config: unknown; readonly position: string | undefined }[];
 }
 

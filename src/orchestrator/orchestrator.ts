@@ -159,6 +159,7 @@ export class Orchestrator {
 			name: handle.name,
 			ring: handle.memory,
 			logLevel: config.orchestrator.log_level,
+			identity: { cluster: config.orchestrator.cluster, node: config.orchestrator.node },
 			collectors: handle.collectors.map((name, index) => ({ name, index, config: getCollectorConfig(config, name), position: positions[name] })),
 		};
 		return host === "child" ? startChildHost(options, events) : startWorkerHost(options, events);
@@ -211,9 +212,9 @@ function worseOf(own: Health, lane: Health): Health {
 
 /**
  * Bytes that a replayable source may have waiting, whatever `buffer_size` says. It loses nothing by waiting itself: a larger ring falls out of the processor's
- * cache (5 % more CPU at 16 MiB), and a smaller one holds too few batches for the time that both sides rest (a third of the speed at 512 KiB).
+ * cache (5 % more CPU at 16 MiB), and a smaller one holds too few batches for the time that both sides rest (two thirds of the speed at 512 KiB).
  */
-const replayableQuota = 2 * MiB;
+const replayableQuota = 4 * MiB;
 
 function ringQuota(collector: string, quota: number): number {
 	return collectorDefinition(collector).delivery === "replayable" ? replayableQuota : quota;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EntryEncoder } from "../../src/collectors/systemd/entry-encoder.ts";
+import { EntryEncoder } from "../../src/collectors/systemd/encoder.ts";
 import { Journal } from "../../src/platform/ffi/libsystemd.ts";
 import { Agent } from "../support/agent.ts";
 import { ordinaryEntries, writeJournal } from "../support/journal-files.ts";
@@ -86,7 +86,7 @@ function readInProcess(path: string): Measured {
 	const cpu = processCpuSeconds();
 	const began = performance.now();
 	using journal = new Journal(path);
-	const encoder = new EntryEncoder(recordBytesMax);
+	const encoder = new EntryEncoder({ cluster: "default", node: "bench" }, recordBytesMax);
 	journal.seekHead();
 	let read = 0;
 	while (journal.next() > 0) {

@@ -114,7 +114,7 @@ async function open<Config>({ definition, config, stir }: CollectorCase<Config>)
 	const collector: Collector = await definition.create(parsed);
 	const decoder = await definition.createDecoder(parsed, identity, "run");
 	const writer = producer.writer(0);
-	const start = async () => await collector.start({ writer, log: silentLog, position: undefined });
+	const start = async () => await collector.start({ writer, log: silentLog, identity, position: undefined });
 	const gather = async (count: number): Promise<readonly TestEvent[]> => {
 		const sink = new TestCollector();
 		await stir();

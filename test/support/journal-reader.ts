@@ -1,7 +1,7 @@
 import * as v from "valibot";
+import { ReadyDecoder } from "../../src/collectors/ready-record.ts";
 import { JournalCollector } from "../../src/collectors/systemd/collector.ts";
 import { systemdConfigSchema } from "../../src/collectors/systemd/config.ts";
-import { JournalDecoder } from "../../src/collectors/systemd/decoder.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
 import { RingReader } from "../../src/ring/reader.ts";
@@ -31,7 +31,7 @@ export class JournalReader implements Disposable {
 	readonly #sink = new TestCollector();
 	readonly #producer: RingProducer;
 	readonly #reader: RingReader;
-	readonly #decoder = new JournalDecoder({ cluster: "default", node: "test" });
+	readonly #decoder = new ReadyDecoder();
 	readonly #position: string | undefined;
 	/** Cursor of the last record drained, as a lane would save it; "" for none. */
 	cursor = "";
@@ -53,7 +53,8 @@ export class JournalReader implements Disposable {
 	/** Opens the journal. Throws as the collector does. */
 	start(): this {
 		const log = createLog("debug", "systemd", (entry) => this.log.push(entry));
-		this.collector.start({ writer: this.#producer.writer(0), log, position: this.#position });
+		const identity = { cluster: "default", node: "test" };
+		this.collector.start({ writer: this.#producer.writer(0), log, identity, position: this.#position });
 		return this;
 	}
 

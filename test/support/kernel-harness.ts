@@ -65,7 +65,7 @@ export class KernelHarness implements Disposable {
 
 	/** Starts the collector. Throws what it throws. */
 	start(): this {
-		void this.collector.start({ writer: this.#producer.writer(0), log: silentLog, position: undefined });
+		void this.collector.start({ writer: this.#producer.writer(0), log: silentLog, identity: { cluster: "test", node: "node" }, position: undefined });
 		return this;
 	}
 

@@ -193,7 +193,11 @@ export async function laneHarness(settings: LaneSettings = {}): Promise<LaneHarn
 		write: (number, size = 64, kind = 0) => writeMockRecord(writer, number, size, kind),
 		drain() {
 			producer.flush();
-			return drainRing(ring);
+			for (let records = 0; ; ) {
+				const turn = drainRing(ring);
+				records += turn.records;
+				if (!turn.cut) return { ...turn, records };
+			}
 		},
 		async deliver() {
 			for (let isMore = true; isMore; ) {

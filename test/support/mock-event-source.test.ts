@@ -7,15 +7,17 @@ import { silentLog } from "../../src/telemetry/log.ts";
 import { type MockScript, mockCollector, mockEventSource } from "./mock-event-source.ts";
 import { TestCollector } from "./test-collector.ts";
 
+const identity = { cluster: "c", node: "n" };
+
 async function setUp(script: MockScript, position?: string) {
 	const memory = Memory.allocate(4096 + 65536);
 	createRing(memory, [65536]);
 	const producer = new RingProducer(memory);
 	const reader = new RingReader(memory);
 	const source = mockEventSource(script);
-	source.start({ writer: producer.writer(0), log: silentLog, position });
+	source.start({ writer: producer.writer(0), log: silentLog, identity, position });
 	const sink = new TestCollector();
-	const decoder = await mockCollector.createDecoder({ steps: [], startFails: false, stopFails: false }, { cluster: "c", node: "n" }, "r");
+	const decoder = await mockCollector.createDecoder({ steps: [], startFails: false, stopFails: false }, identity, "r");
 	const turn = () => {
 		const moved = source.poll();
 		producer.flush();
@@ -56,7 +58,7 @@ test("MockEventSource throws on request", async () => {
 	expect(turn()).toBe(1);
 	expect(turn).toThrow("Poll mock: the script says no");
 	expect(() =>
-		mockEventSource({ startFails: true }).start({ writer: new RingProducer(ringMemory()).writer(0), log: silentLog, position: undefined }),
+		mockEventSource({ startFails: true }).start({ writer: new RingProducer(ringMemory()).writer(0), log: silentLog, identity, position: undefined }),
 	).toThrow("Start mock");
 });
 

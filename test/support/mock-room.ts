@@ -82,7 +82,7 @@ export async function mockHouse(rooms: readonly MockRoom[], hangAfter = 30_000):
 		if (handle === undefined) throw new Error("Every room has a ring");
 		const start = (positions: Positions, events: HostEvents) => {
 			const entry = { name, index: 0, config: script, position: positions[name] };
-			const options: HostOptions = { name, ring: handle.memory, logLevel: "debug", collectors: [entry] };
+			const options: HostOptions = { name, ring: handle.memory, logLevel: "debug", identity: { cluster: "c", node: "n" }, collectors: [entry] };
 			if (host === "worker") return startWorkerHost(options, events, new URL("./mock-worker.ts", import.meta.url));
 			return startChildHost(options, events, {
 				command: [process.execPath, new URL("./mock-child.ts", import.meta.url).pathname],

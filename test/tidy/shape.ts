@@ -153,7 +153,7 @@ function missingIn(names: readonly string[]): string[] {
 	const wanted: readonly (readonly [string, (name: string) => boolean])[] = [
 		["collector.ts", (name) => name === "collector.ts"],
 		["config.ts", (name) => name === "config.ts"],
-		["parse.ts or decoder.ts", (name) => name === "parse.ts" || name === "decoder.ts"],
+		["parse.ts, decoder.ts or encoder.ts", (name) => /^(?:parse|decoder|encoder)\.ts$/.test(name)],
 		["test (*.test.ts)", (name) => name.endsWith(".test.ts")],
 		["fixtures/", (name) => name.startsWith("fixtures/")],
 		["README.md", (name) => name === "README.md"],

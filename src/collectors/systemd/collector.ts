@@ -6,14 +6,15 @@ import { counterOwn, type RecordWriter } from "../../ring/writer.ts";
 import type { Health } from "../../telemetry/health.ts";
 import { type Log, silentLog } from "../../telemetry/log.ts";
 import { type Collector, type CollectorContext, type CollectorStatistics, sourceCapabilities } from "../collector.ts";
+import { positionRecord } from "../ready-record.ts";
 import { journalObstacle, parseOwnUnit, partialObstacle } from "./access.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type JournalStart, parseStart, type SystemdConfig } from "./config.ts";
-import { EntryEncoder } from "./entry-encoder.ts";
-import { encodeCheckpoint, encodeGap } from "./gap-record.ts";
+import { EntryTime, parseCursor } from "./cursor-point.ts";
+import { EntryEncoder } from "./encoder.ts";
+import { GapEncoder } from "./gap-record.ts";
 import { JournalWatch } from "./journal-watch.ts";
-import { kindCheckpoint, kindEntry, kindGap, wordUnitLength, wordUnitOffset } from "./record.ts";
-import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
+import { SequenceTracker } from "./sequence-tracker.ts";
 import { parsePosition, seekStart } from "./start-position.ts";
 import { WaitingRecords } from "./waiting-records.ts";
 
@@ -22,7 +23,7 @@ const entriesPerPoll = 512;
 /** Largest record. An entry beyond it is cut and says so. */
 const recordBytesMax = 1 << 20;
 /** Rest while the ring is full: it holds some batches, each of which takes its time, and waking for every one of them costs more than it brings. */
-const fullInterval = 4;
+const fullInterval = 8;
 /** Unreadable entries in a row after which the journal is opened anew behind them. */
 const unreadableRunMax = 64;
 
@@ -44,13 +45,13 @@ export class JournalCollector implements Collector {
 	readonly #config: SystemdConfig;
 	#journal: Journal | undefined;
 	#encoder: EntryEncoder | undefined;
+	#gaps: GapEncoder | undefined;
 	#writer: RecordWriter | undefined;
 	#log: Log = silentLog;
-	readonly #point = new CursorPoint();
 	#tracker = new SequenceTracker();
 	#checkpoints: Checkpoints | undefined;
 	#watch: JournalWatch | undefined;
-	#ownUnit: Uint8Array | undefined;
+	readonly #ownUnit: Uint8Array | undefined;
 	#waiting = new WaitingRecords();
 	#onEntry = false;
 	/** Saved position that is gone from the journal, until the first entry tells what that costs. */
@@ -58,7 +59,8 @@ export class JournalCollector implements Collector {
 	/** Where reading began, as the cursor of the entry before; "" where it began with the first one. */
 	#begunBehind = "";
 	#hasRead = false;
-	#hasEncoded = false;
+	/** When the entry encoded last was written; since the journal was opened. */
+	readonly #encoded = new EntryTime();
 	#unreadableRun = 0;
 	#statistics = { entries: 0, ownUnit: 0, repeated: 0, unreadable: 0, vacuumed: 0, gaps: 0 };
 	#failure: string | undefined;
@@ -86,7 +88,8 @@ export class JournalCollector implements Collector {
 		}
 		const start = parseStart(this.#config.start);
 		assert(start !== undefined, "The schema checked where to start");
-		this.#encoder = new EntryEncoder(Math.min(recordBytesMax, context.writer.lengthMax));
+		this.#encoder = new EntryEncoder(context.identity, Math.min(recordBytesMax, context.writer.lengthMax));
+		this.#gaps = new GapEncoder(context.identity);
 		this.#writer = context.writer;
 		this.#log = context.log;
 		this.#tracker = new SequenceTracker();
@@ -108,7 +111,7 @@ export class JournalCollector implements Collector {
 		const journal = new Journal(path);
 		try {
 			const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
-			const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.cursorText() : "");
+			const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.point.text : "");
 			const position = parsePosition(this.#lastRead());
 			const started = seekStart(journal, readCursor, { position, start, bootId, units });
 			const behind = parsePosition(started.behind ?? "");
@@ -118,7 +121,7 @@ export class JournalCollector implements Collector {
 			}
 			this.#begunBehind = started.behind ?? "";
 			this.#hasRead = false;
-			this.#hasEncoded = false;
+			this.#encoded.clear();
 			if (started.positionLost) this.#positionLost = position?.cursor;
 			this.#onEntry = started.onFirst;
 		} catch (error) {
@@ -192,16 +195,16 @@ export class JournalCollector implements Collector {
 		const { encoder, writer } = this.#running();
 		if (encoder.readCursor(journal) < 0) return this.#countUnreadable();
 		this.#hasRead = true;
-		this.#point.read(encoder.cursorBytes, encoder.cursorLength);
-		const isKnown = this.#tracker.knows(this.#point.id);
-		const step = this.#tracker.step(this.#point, !this.#filtered);
-		if (step.repeated && this.#isOfTheSameTime(journal)) {
+		const { point } = encoder;
+		const isKnown = this.#tracker.knows(point.id);
+		const step = this.#tracker.step(point, !this.#filtered);
+		if (step.repeated && this.#encoded.isOf(point)) {
 			this.#statistics.repeated++;
 			writer.count(counter.repeated, 1);
 			return 0;
 		}
 		if (encoder.encode(journal) === "unreadable") return this.#countUnreadable();
-		this.#hasEncoded = true;
+		this.#encoded.set(point);
 		if (step.lost > 0 || this.#positionLost !== undefined) this.#noteGap(step.lost, isKnown && !this.#filtered);
 		if (this.#isOwn(encoder)) {
 			this.#statistics.ownUnit++;
@@ -211,38 +214,26 @@ export class JournalCollector implements Collector {
 		const { memory, length } = encoder;
 		if (this.#waiting.isEmpty && writer.hasRoom(length)) {
 			writer.memory.copy(writer.reserve(length), memory, 0, length);
-			writer.submit(kindEntry);
+			writer.submit();
 			this.#statistics.entries++;
 			return 1;
 		}
 		const copy = (target: RecordWriter, offset: number) => target.memory.copy(offset, memory, 0, length);
-		this.#waiting.push({ kind: kindEntry, length, copy, onSubmitted: () => this.#statistics.entries++ });
+		this.#waiting.push({ length, copy, onSubmitted: () => this.#statistics.entries++ });
 		return this.#waiting.submit(writer);
-	}
-
-	/** True where the current entry has the stamps of the one encoded last: a damaged file may give one number to two. */
-	#isOfTheSameTime(journal: Journal): boolean {
-		if (!this.#hasEncoded) return true;
-		const before = stampsOf(journal);
-		if (journal.readRealtime() < 0 || journal.readMonotonic() < 0) return true;
-		return stampsOf(journal).every((word, index) => word === before[index]);
 	}
 
 	/** Entries are missing before the current one: `lost` of them where their number `isKnown`. A position that is gone with nothing behind it is no loss. */
 	#noteGap(lost: number, isKnown: boolean): void {
-		const { encoder, writer } = this.#running();
+		const { encoder, gaps, writer } = this.#running();
+		const { point } = encoder;
 		const position = this.#positionLost;
 		this.#positionLost = undefined;
 		if (isKnown && lost === 0) return;
-		const gap = encodeGap({
-			lost: isKnown ? lost : undefined,
-			reason: isKnown ? "vacuumed" : "position_lost",
-			cursor: encoder.cursorText(),
-			realtime: encoder.realtime(),
-		});
-		if (isKnown) this.#log.error("Journal entries were removed before they were read.", { lost, before: encoder.cursorText() });
+		const gap = gaps.encode(isKnown ? { lost, reason: "vacuumed" } : { lost: undefined, reason: "position_lost" }, point);
+		if (isKnown) this.#log.error("Journal entries were removed before they were read.", { lost, before: point.text });
 		else this.#log.error("The saved position is gone from the journal; how much went with it cannot be known.", { position: position ?? "" });
-		this.#waiting.pushBytes(kindGap, gap, () => {
+		this.#waiting.pushBytes(gap, () => {
 			this.#statistics.gaps++;
 			this.#statistics.vacuumed += lost;
 			writer.count(counter.gaps, 1);
@@ -250,13 +241,11 @@ export class JournalCollector implements Collector {
 		});
 	}
 
-	#isOwn(encoder: EntryEncoder): boolean {
+	#isOwn({ memory, unitOffset, unitLength }: EntryEncoder): boolean {
 		const own = this.#ownUnit;
-		const { words, bytes } = encoder.memory;
-		if (own === undefined || words[wordUnitLength] !== own.length) return false;
-		const offset = words[wordUnitOffset] ?? 0;
-		for (let index = 0; index < own.length; index++) {
-			if (bytes[offset + index] !== own[index]) return false;
+		if (own === undefined || unitLength !== own.length) return false;
+		for (let index = 0; index < unitLength; index++) {
+			if (memory.bytes[unitOffset + index] !== own[index]) return false;
 		}
 		return true;
 	}
@@ -283,7 +272,7 @@ export class JournalCollector implements Collector {
 			this.#onEntry = true;
 			return true;
 		}
-		this.#waiting.pushBytes(kindCheckpoint, encodeCheckpoint(cursor));
+		this.#waiting.pushBytes(positionRecord(cursor));
 		this.#waiting.submit(this.#running().writer);
 		return false;
 	}
@@ -300,7 +289,7 @@ export class JournalCollector implements Collector {
 
 	/** Cursor of the last entry read, whether it became a record or not; "" for none. */
 	#lastRead(): string {
-		return this.#hasRead ? this.#running().encoder.cursorText() : this.#begunBehind;
+		return this.#hasRead ? this.#running().encoder.point.text : this.#begunBehind;
 	}
 
 	#countUnreadable(): 0 {
@@ -320,14 +309,9 @@ export class JournalCollector implements Collector {
 		});
 	}
 
-	#running(): { encoder: EntryEncoder; writer: RecordWriter } {
-		assert(this.#encoder !== undefined && this.#writer !== undefined, "The collector is started");
-		return { encoder: this.#encoder, writer: this.#writer };
+	#running(): { encoder: EntryEncoder; gaps: GapEncoder; writer: RecordWriter } {
+		const [encoder, gaps, writer] = [this.#encoder, this.#gaps, this.#writer];
+		assert(encoder !== undefined && gaps !== undefined && writer !== undefined, "The collector is started");
+		return { encoder, gaps, writer };
 	}
-}
-
-/** The stamps that were read last: of the current entry, or of the one before as long as nobody asked. */
-function stampsOf(journal: Journal): readonly number[] {
-	const { realtimeLow, realtimeHigh, monotonicLow, monotonicHigh } = journal;
-	return [realtimeLow, realtimeHigh, monotonicLow, monotonicHigh, ...[0, 1, 2, 3].map((index) => journal.bootWord(index))];
 }

@@ -1,4 +1,5 @@
 import type { CollectorDefinition } from "../collector.ts";
+import { ReadyDecoder } from "../ready-record.ts";
 import { journalObstacle } from "./access.ts";
 import { type SystemdConfig, systemdConfigSchema } from "./config.ts";
 
@@ -27,10 +28,7 @@ export const systemdCollector: CollectorDefinition<SystemdConfig> = {
 		const { JournalCollector } = await import("./collector.ts");
 		return new JournalCollector(config);
 	},
-	async createDecoder(_config, identity) {
-		const { JournalDecoder } = await import("./decoder.ts");
-		return new JournalDecoder(identity);
-	},
+	createDecoder: async () => new ReadyDecoder(),
 	async probe(config) {
 		const { loadLibsystemd } = await import("../../platform/ffi/libsystemd.ts");
 		try {

@@ -30,6 +30,8 @@ export class FragmentCache {
 	readonly #sources = Memory.allocate(arenaBytes);
 	// One slot is half a cache line: a hit touches that, the source and the fragment, and leaves the rest of the cache to libsystemd.
 	readonly #slots = Memory.allocate(slotsMax * slotWords * 4).signed;
+	/** Grows whenever everything is forgotten: places of fragments mean something else from then on. */
+	generation = 0;
 	#sourcesUsed = 0;
 	#fragmentsUsed = 0;
 	#at = 0;
@@ -87,6 +89,7 @@ export class FragmentCache {
 
 	/** Forgets everything. */
 	clear(): void {
+		this.generation++;
 		this.#slots.fill(0);
 		this.#sourcesUsed = 0;
 		this.#fragmentsUsed = 0;

@@ -1,43 +1,9 @@
 import { expect, test } from "bun:test";
-import { CursorPoint, parseCursor, SequenceTracker } from "./sequence-tracker.ts";
+import { SequenceTracker } from "./sequence-tracker.ts";
 
 const id = "87ad9140f9f0436cb0f26de0d3bce795";
 const other = "00000000000000000000000000000001";
-const cursor = (number: string, of = id) => `s=${of};i=${number};b=bdd640fb06671ad11c80317fa3b1799d;m=4c676e;t=63fb1299a5c2e;x=96ce08443c322224`;
-const bytes = (text: string) => new TextEncoder().encode(text);
-
 const at = (number: number, of = id, check = 7) => ({ id: of, number, check });
-
-test("CursorPoint.read() agrees with parseCursor()", () => {
-	const point = new CursorPoint();
-	for (const [number, of] of [
-		["1", id],
-		["2f", id],
-		["493df", id],
-		["fffffffffffff", other],
-		["a0", id],
-	] as const) {
-		const text = cursor(number, of);
-		point.read(bytes(`${text} and what stood there before`), text.length);
-		const parsed = parseCursor(text);
-		expect({ id: point.id, number: point.number, check: point.check }).toEqual({
-			id: of,
-			number: Number.parseInt(number, 16),
-			check: parsed?.check ?? -1,
-		});
-	}
-});
-
-test("CursorPoint.read() tells entries of one number apart by their content", () => {
-	const [one, two] = ["x=96ce08443c322224", "x=96ce08443c322225"].map((sum) => parseCursor(cursor("1").replace(/x=.*/, sum))?.check);
-	expect(one).not.toBe(two);
-});
-
-test("parseCursor() refuses what is no cursor", () => {
-	expect(parseCursor("")).toBeUndefined();
-	expect(parseCursor("s=12;i=3;")).toBeUndefined();
-	expect(parseCursor(cursor("10000000000000"))).toBeUndefined();
-});
 
 test("SequenceTracker.step() counts what is missing within one id", () => {
 	const tracker = new SequenceTracker();

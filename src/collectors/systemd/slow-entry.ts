@@ -1,3 +1,4 @@
+import type { EventWriter } from "../../event/event-writer.ts";
 import { type JsonWriter, literal } from "../../event/json-writer.ts";
 import { isSkippable, type Journal } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
@@ -20,33 +21,36 @@ interface Alteration {
 	readonly bytes: number;
 }
 
-/** Where the encoder wants to know the places of unit, host name and priority. */
-export interface SpecialSink {
+/** What the encoder does the same way for every entry. */
+export interface EntryFrame {
+	/** Writes the event anew up to the raw entry's own fields. */
+	head(): void;
+	/** Ends the event behind the raw entry and what was altered; false where it did not fit. */
+	tail(): boolean;
+	/** Takes the places of unit, host name and priority. */
 	noteSpecial(kind: number, start: number, end: number): void;
 }
 
 /**
- * Formats an entry that the fast way cannot: repeated fields (which become arrays), odd names, very large values. Values are cut until the record fits
- * `recordBytesMax`. `head` writes the record's beginning anew. The length of the list of alterations behind the raw entry, 0 for none;
- * undefined where the entry cannot be read.
+ * Formats an entry that the fast way cannot: repeated fields (which become arrays), odd names, very large values. Values are cut until the event fits
+ * `recordBytesMax`. False where the entry cannot be read.
  */
-export function encodeSlowly(journal: Journal, out: JsonWriter, recordBytesMax: number, head: () => boolean, sink: SpecialSink): number | undefined {
+export function encodeSlowly(journal: Journal, event: EventWriter, recordBytesMax: number, frame: EntryFrame): boolean {
 	for (const share of fieldShares) {
 		const valueBytesMax = Math.floor(recordBytesMax / share);
 		const altered: Alteration[] = [];
 		const fields = readFields(journal, valueBytesMax, altered);
-		if (fields === undefined || !head()) return undefined;
-		writeFields(out, fields, sink);
-		const listStart = out.position;
-		if (altered.length > 0) writeAltered(out, altered);
-		if (!out.overflow) return out.position - listStart;
+		if (fields === undefined) return false;
+		frame.head();
+		writeFields(event, fields, frame);
+		if (altered.length > 0) writeAltered(event, altered);
+		if (frame.tail()) return true;
 	}
 	// Thousands of fields: the head alone, with the reason.
-	if (!head()) return undefined;
-	out.byte(0x7d);
-	const listStart = out.position;
-	writeAltered(out, [{ field: "*", reason: "left_out", bytes: 0 }]);
-	return out.position - listStart;
+	frame.head();
+	event.byte(0x7d);
+	writeAltered(event, [{ field: "*", reason: "left_out", bytes: 0 }]);
+	return frame.tail();
 }
 
 /** A value: bytes `start` to `end` of a memory that holds the whole field up to there. */
@@ -109,7 +113,7 @@ function copyValue(journal: Journal, offset: number, kept: number): Value {
 	return { memory, start: offset, end };
 }
 
-function writeFields(out: JsonWriter, fields: Map<string, Value[]>, sink: SpecialSink): void {
+function writeFields(out: JsonWriter, fields: Map<string, Value[]>, frame: EntryFrame): void {
 	for (const [name, values] of fields) {
 		if (out.overflow) return;
 		out.byte(0x2c);
@@ -123,7 +127,7 @@ function writeFields(out: JsonWriter, fields: Map<string, Value[]>, sink: Specia
 			isString = writeValue(out, value.memory, value.start, value.end - value.start);
 		}
 		const kind = specials[name];
-		if (kind !== undefined && values.length === 1 && isString && !out.overflow) sink.noteSpecial(kind, start, out.position);
+		if (kind !== undefined && values.length === 1 && isString && !out.overflow) frame.noteSpecial(kind, start, out.position);
 		if (values.length > 1) out.byte(0x5d);
 	}
 	out.byte(0x7d);
@@ -133,7 +137,8 @@ const fieldOpen = literal('{"field":');
 const reasonOpen = literal(',"reason":');
 const bytesOpen = literal(',"bytes":');
 
-function writeAltered(out: JsonWriter, altered: readonly Alteration[]): void {
+function writeAltered(out: EventWriter, altered: readonly Alteration[]): void {
+	out.alteredList();
 	out.byte(0x5b);
 	for (const [index, { field, reason, bytes }] of altered.entries()) {
 		if (index > 0) out.byte(0x2c);

@@ -3,7 +3,6 @@ import type { RecordWriter } from "../../ring/writer.ts";
 
 /** A record that waits for room in the ring. */
 export interface WaitingRecord {
-	readonly kind: number;
 	/** Bytes of the payload. */
 	readonly length: number;
 	/** Writes the payload to `offset` of the writer's memory. */
@@ -27,9 +26,9 @@ export class WaitingRecords {
 	}
 
 	/** Adds a record of these bytes. */
-	pushBytes(kind: number, bytes: Uint8Array, onSubmitted?: () => void): void {
+	pushBytes(bytes: Uint8Array, onSubmitted?: () => void): void {
 		const copy = (writer: RecordWriter, offset: number) => writer.memory.bytes.set(bytes, offset);
-		this.push({ kind, length: bytes.length, copy, ...(onSubmitted === undefined ? {} : { onSubmitted }) });
+		this.push({ length: bytes.length, copy, ...(onSubmitted === undefined ? {} : { onSubmitted }) });
 	}
 
 	/** Moves what finds room into the ring. How many records that were. */
@@ -40,7 +39,7 @@ export class WaitingRecords {
 			const offset = writer.reserve(first.length);
 			assert(offset !== -1, "There is room");
 			first.copy(writer, offset);
-			writer.submit(first.kind);
+			writer.submit();
 			first.onSubmitted?.();
 			this.#records.shift();
 		}

@@ -21,8 +21,6 @@ const symbols = {
 	sd_journal_previous: { args: [ptr], returns: i32 },
 	sd_journal_test_cursor: { args: [ptr, buffer], returns: i32 },
 	sd_journal_get_cursor: { args: [ptr, ptr], returns: i32 },
-	sd_journal_get_realtime_usec: { args: [ptr, ptr], returns: i32 },
-	sd_journal_get_monotonic_usec: { args: [ptr, ptr, ptr], returns: i32 },
 	sd_journal_restart_data: { args: [ptr], returns: none },
 	sd_journal_enumerate_available_data: { args: [ptr, ptr, ptr], returns: i32 },
 	sd_journal_add_match: { args: [ptr, buffer, u64], returns: i32 },
@@ -60,11 +58,8 @@ const localOnly = 1;
 const outHandle = 0;
 const outData = 8;
 const outLength = 16;
-const outRealtime = 24;
-const outMonotonic = 32;
-const outBoot = 40;
-const outCursor = 56;
-const outBytes = 64;
+const outCursor = 24;
+const outBytes = 32;
 
 /** Most bytes of a cursor. systemd's own are below 180. */
 export const cursorBytesMax = 256;
@@ -79,6 +74,7 @@ const skippable = new Set([-74 /* EBADMSG */, -99 /* EADDRNOTAVAIL */, -2 /* ENO
 export class Journal implements Disposable {
 	readonly #out = Memory.allocate(outBytes);
 	readonly #outAt = this.#out.addressOf(0);
+	readonly #words = this.#out.words;
 	readonly #api: NonNullable<typeof library>;
 	#handle: Pointer | null;
 
@@ -103,10 +99,18 @@ export class Journal implements Disposable {
 	}
 
 	/** Bytes of the current field, after {@link nextField}. */
-	fieldLength = 0;
+	get fieldLength(): number {
+		return this.#words[outLength / 4] ?? 0;
+	}
+
 	/** Equal for two fields whose bytes stand at the same place: a key for caches, to be verified by {@link fieldEquals}. */
-	fieldKey = 0;
-	#field = 0;
+	get fieldKey(): number {
+		return this.#words[outData / 4] ?? 0;
+	}
+
+	get #field(): number {
+		return (this.#words[outData / 4] ?? 0) + (this.#words[outData / 4 + 1] ?? 0) * 2 ** 32;
+	}
 
 	/** Before the first entry. */
 	seekHead(): void {
@@ -162,32 +166,6 @@ export class Journal implements Disposable {
 		return length;
 	}
 
-	/** Reads the realtime stamp of the current entry. 0 or a negative errno; then {@link realtimeLow} and {@link realtimeHigh} hold microseconds. */
-	readRealtime(): number {
-		return this.#api.sd_journal_get_realtime_usec(this.#open(), (this.#outAt + outRealtime) as Pointer);
-	}
-	get realtimeLow(): number {
-		return this.#out.words[outRealtime / 4] ?? 0;
-	}
-	get realtimeHigh(): number {
-		return this.#out.words[outRealtime / 4 + 1] ?? 0;
-	}
-
-	/** Reads monotonic stamp and boot id of the current entry. 0 or a negative errno; then the getters below hold them. */
-	readMonotonic(): number {
-		return this.#api.sd_journal_get_monotonic_usec(this.#open(), (this.#outAt + outMonotonic) as Pointer, (this.#outAt + outBoot) as Pointer);
-	}
-	get monotonicLow(): number {
-		return this.#out.words[outMonotonic / 4] ?? 0;
-	}
-	get monotonicHigh(): number {
-		return this.#out.words[outMonotonic / 4 + 1] ?? 0;
-	}
-	/** Word 0 to 3 of the boot id, in memory order. */
-	bootWord(index: number): number {
-		return this.#out.words[outBoot / 4 + index] ?? 0;
-	}
-
 	/** Starts over with the fields of the current entry. */
 	restartFields(): void {
 		this.#api.sd_journal_restart_data(this.#open());
@@ -196,14 +174,7 @@ export class Journal implements Disposable {
 	/** To the next field of the current entry: 1, or 0 behind the last, or a negative errno. */
 	nextField(): number {
 		const handle = this.#open();
-		const result = this.#api.sd_journal_enumerate_available_data(handle, (this.#outAt + outData) as Pointer, (this.#outAt + outLength) as Pointer);
-		if (result <= 0) return result;
-		const { words } = this.#out;
-		const low = words[outData / 4] ?? 0;
-		this.#field = low + (words[outData / 4 + 1] ?? 0) * 2 ** 32;
-		this.fieldKey = low;
-		this.fieldLength = words[outLength / 4] ?? 0;
-		return result;
+		return this.#api.sd_journal_enumerate_available_data(handle, (this.#outAt + outData) as Pointer, (this.#outAt + outLength) as Pointer);
 	}
 
 	/** True where the current field's bytes equal those at `offset` of `memory`. */
