@@ -143,8 +143,9 @@ export class EventWriter extends JsonWriter {
 		this.#first = false;
 	}
 
-	/** Goes on inside the raw record of an event whose head, from `start` to `position`, stands in the memory already. */
-	resumeRaw(start: number, position: number): void {
+	/** Goes on inside the raw record of an event whose head, from `start` to `position`, stands in the memory already, with its sequence at `sequenceAt`. */
+	resumeRaw(start: number, position: number, sequenceAt: number): void {
+		this.sequenceAt = sequenceAt;
 		this.#start = start;
 		this.#inData = true;
 		this.#section = false;

@@ -87,10 +87,11 @@ function readInProcess(path: string): Measured {
 	const began = performance.now();
 	using journal = new Journal(path);
 	const encoder = new EntryEncoder({ cluster: "default", node: "bench" }, recordBytesMax);
+	encoder.attach(journal);
 	journal.seekHead();
 	let read = 0;
 	while (journal.next() > 0) {
-		if (encoder.readCursor(journal) > 0 && encoder.encode(journal) === "encoded") read++;
+		if (encoder.readCursor() > 0 && encoder.encode() === "encoded") read++;
 	}
 	return { cpuSeconds: processCpuSeconds() - cpu, wallSeconds: (performance.now() - began) / 1000, lost: entries - read };
 }

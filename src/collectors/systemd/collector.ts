@@ -109,9 +109,10 @@ export class JournalCollector implements Collector {
 		const { path, units } = this.#config;
 		const watch = new JournalWatch(this.#config);
 		const journal = new Journal(path);
+		encoder.attach(journal);
 		try {
 			const bootId = (readTextFile("/proc/sys/kernel/random/boot_id") ?? "").trim().replaceAll("-", "");
-			const readCursor = () => (encoder.readCursor(journal) > 0 ? encoder.point.text : "");
+			const readCursor = () => (encoder.readCursor() > 0 ? encoder.point.text : "");
 			const position = parsePosition(this.#lastRead());
 			const started = seekStart(journal, readCursor, { position, start, bootId, units });
 			const behind = parsePosition(started.behind ?? "");
@@ -152,7 +153,7 @@ export class JournalCollector implements Collector {
 				continue;
 			}
 			this.#unreadableRun = 0;
-			moved += this.#take(journal);
+			moved += this.#take();
 		}
 		return moved;
 	}
@@ -191,9 +192,11 @@ export class JournalCollector implements Collector {
 	}
 
 	/** Turns the current entry into records, none, the entry, or a gap and the entry, and returns how many the ring took. */
-	#take(journal: Journal): number {
-		const { encoder, writer } = this.#running();
-		if (encoder.readCursor(journal) < 0) return this.#countUnreadable();
+	#take(): number {
+		const encoder = this.#encoder;
+		const writer = this.#writer;
+		assert(encoder !== undefined && writer !== undefined, "The collector is started");
+		if (encoder.readCursor() < 0) return this.#countUnreadable();
 		this.#hasRead = true;
 		const { point } = encoder;
 		const isKnown = this.#tracker.knows(point.id);
@@ -203,7 +206,7 @@ export class JournalCollector implements Collector {
 			writer.count(counter.repeated, 1);
 			return 0;
 		}
-		if (encoder.encode(journal) === "unreadable") return this.#countUnreadable();
+		if (encoder.encode() === "unreadable") return this.#countUnreadable();
 		this.#encoded.set(point);
 		if (step.lost > 0 || this.#positionLost !== undefined) this.#noteGap(step.lost, isKnown && !this.#filtered);
 		if (this.#isOwn(encoder)) {
@@ -310,7 +313,9 @@ export class JournalCollector implements Collector {
 	}
 
 	#running(): { encoder: EntryEncoder; gaps: GapEncoder; writer: RecordWriter } {
-		const [encoder, gaps, writer] = [this.#encoder, this.#gaps, this.#writer];
+		const encoder = this.#encoder;
+		const gaps = this.#gaps;
+		const writer = this.#writer;
 		assert(encoder !== undefined && gaps !== undefined && writer !== undefined, "The collector is started");
 		return { encoder, gaps, writer };
 	}

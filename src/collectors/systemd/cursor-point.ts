@@ -4,6 +4,8 @@ import { Memory } from "../../platform/ffi/memory.ts";
 
 /** Bytes of the ids in a cursor. */
 const idBytes = 32;
+/** Bytes at the end of a cursor that `check` is drawn from: all digits of the sum, because damage may lie in any of them. */
+const checkBytes = 16;
 /** Where the digits of `i=` start, behind `s=<id>;i=`. */
 const numberStart = 2 + idBytes + 3;
 const latin1 = new TextDecoder("latin1");
@@ -64,7 +66,7 @@ export class CursorPoint implements SequencePoint {
 		this.sumAt = this.#at + 3;
 		assert(bytes[boot - 2] === 0x62 && bytes[this.sumAt - 2] === 0x78 && this.sumAt < length, "A cursor has its six parts");
 		let check = 0;
-		for (let at = this.sumAt; at < length; at++) check = (Math.imul(check, 31) + (bytes[at] ?? 0)) | 0;
+		for (let at = length - checkBytes; at < length; at += 4) check = (Math.imul(check, 0x01000193) + memory.view.getInt32(at, true)) | 0;
 		this.check = check;
 		if (!memory.equals(2, this.#known, 0, idBytes)) this.id = this.#remember(2, 0);
 		if (!memory.equals(boot, this.#known, idBytes, idBytes)) this.boot = this.#remember(boot, idBytes);

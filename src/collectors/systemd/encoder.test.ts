@@ -46,12 +46,14 @@ function eventOf(bytes: Uint8Array): string {
 /** Every entry of a journal as `encoder` makes it an event; a new encoder for each where there is none. */
 function encodeAll(path: string, encoder?: EntryEncoder): string[] {
 	using journal = new Journal(path);
+	encoder?.attach(journal);
 	journal.seekHead();
 	const events: string[] = [];
 	while (journal.next() > 0) {
 		const used = encoder ?? new EntryEncoder(identity, recordBytesMax);
-		expect(used.readCursor(journal)).toBeGreaterThan(0);
-		expect(used.encode(journal)).toBe("encoded");
+		if (encoder === undefined) used.attach(journal);
+		expect(used.readCursor()).toBeGreaterThan(0);
+		expect(used.encode()).toBe("encoded");
 		events.push(eventOf(used.memory.bytes.subarray(0, used.length)));
 	}
 	return events;

@@ -1,8 +1,8 @@
 import type { Journal } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 
-/** Fields remembered at once. A journal file's repeated values number some hundreds within one mapped window. */
-const slotsMax = 2048;
+/** Fields remembered at once. A journal file repeats some hundreds within one mapped window; with fewer slots a tenth of them push each other out. */
+const slotsMax = 4096;
 /** Words of a slot: the key, and what follows. */
 const slotWords = 8;
 const slotLength = 1;

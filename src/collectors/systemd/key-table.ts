@@ -8,9 +8,9 @@ const keyBytesMax = 64;
 /** Bytes per name: `,"NAME":` and the name's length. */
 const slotBytes = 80;
 const bucketsMax = 4096;
-/** Names known by their first twelve bytes, which nearly all differ in. */
+/** Names known by the first eight bytes of their fields: more would reach into the values of short names, MESSAGE among them. */
 const familiarMax = 512;
-const familiarBytes = 12;
+const familiarBytes = 8;
 
 /** Fields that the encoder treats apart. */
 export const special = { none: 0, unit: 1, hostname: 2, priority: 3, boot: 4 } as const;
@@ -60,8 +60,8 @@ export class KeyTable {
 	findField(source: Memory, length: number): number {
 		const { words } = source;
 		if (length < familiarBytes) return this.#findNamed(source, length);
-		let hash = (words[0] ?? 0) ^ Math.imul((words[1] ?? 0) ^ Math.imul(words[2] ?? 0, 0x01000193), 0x01000193);
-		hash = (hash ^ (hash >>> 15) ^ (hash >>> 23)) & (familiarMax - 1);
+		let hash = Math.imul((words[0] ?? 0) ^ Math.imul(words[1] ?? 0, 0x01000193), 0x01000193);
+		hash = (hash ^ (hash >>> 15)) & (familiarMax - 1);
 		const index = this.#familiar[hash] ?? -1;
 		if (index !== -1) {
 			const name = this.#lengths[index] ?? 0;

@@ -1,4 +1,5 @@
 import { Memory } from "../../platform/ffi/memory.ts";
+import { noPlace } from "./field-writer.ts";
 
 /** Tails remembered at once: a node has some dozens of units, most with a few priorities. */
 const slotsMax = 1024;
@@ -12,8 +13,6 @@ const slotLength = 3;
 
 /** Of a value that the entry does not have. */
 export const valueAbsent = -1;
-/** Of a value that stands in no cache, so that it has no number. */
-export const valueUnknown = -2;
 
 /**
  * Remembers what follows the raw entry in an event: it depends on unit, host name and priority alone. The values are known by their places in the fragment
@@ -31,7 +30,7 @@ export class TailCache {
 
 	/** Looks a tail up; true where it is known. `unit` and `host` are places, or {@link valueAbsent}, `priority` is -1 to 7. */
 	find(unit: number, host: number, priority: number): boolean {
-		if (unit === valueUnknown || host === valueUnknown) return false;
+		if (unit === noPlace || host === noPlace) return false;
 		const key = keyOf(unit, priority);
 		const mixed = Math.imul(key ^ Math.imul(host, 0x85ebca6b), 0x9e3779b1);
 		const at = ((mixed >>> 16) & (slotsMax - 1)) * slotWords;
@@ -45,7 +44,7 @@ export class TailCache {
 
 	/** Remembers the tail that was looked for last, and not found. */
 	store(unit: number, host: number, priority: number, source: Memory, offset: number, length: number): void {
-		if (unit === valueUnknown || host === valueUnknown || length > arenaBytes) return;
+		if (unit === noPlace || host === noPlace || length > arenaBytes) return;
 		if (this.#used + length > arenaBytes) this.clear();
 		this.memory.copy(this.#used, source, offset, length);
 		const slots = this.#slots;
