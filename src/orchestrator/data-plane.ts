@@ -20,7 +20,7 @@ import { RingAccount } from "./ring-account.ts";
 import { openRingMemory } from "./ring-memory.ts";
 
 /** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
-const quietInterval = 15;
+const quietInterval = 20;
 /** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
 const busyInterval = 2;
 /** Busy rests behind a busy turn: the next one may have caught up with a source that fills the ring within one quiet interval. */

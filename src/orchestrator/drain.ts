@@ -40,6 +40,8 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 	let blocked = false;
 	let stopped = false;
 	let cut = false;
+	// What was cut between two turns is on its way already.
+	for (const { lane } of collectors) lane.takeCut();
 	while (!cut && records < recordsPerTurn && reader.lease()) {
 		const entry = collectors[reader.collector];
 		assert(entry !== undefined, "Every collector of a ring has a lane");

@@ -37,11 +37,11 @@ testNeeding(
 				share = Math.min(share, ((sum(pids, cpuSeconds) - before) / (performance.now() - start)) * 1000);
 				return share < idleShare;
 			},
-			deadline / 2,
+			deadline,
 		);
 		process.stderr.write(`idle: ${(sum(pids, ownMemoryKiB) / 1024).toFixed(1)} MiB, ${(share * 100).toFixed(2)} % of a core\n`);
 	},
-	deadline * 2,
+	deadline * 3,
 );
 
 function configuration(state: string, nats: string, journal: string): string {
