@@ -96,6 +96,26 @@ testNeeding(["journal"], "An EntryEncoder says the same about an entry whatever 
 	for (const [index, event] of kept.entries()) expect(event).toBe(anew[index] ?? "");
 });
 
+testNeeding(["journal"], "An EntryEncoder names the right unit when its caches start afresh in the middle of an entry", async () => {
+	using directory = temporaryDirectory();
+	// Values that come three times, and more of them than the cache holds: it is full again and again, at a field behind the unit's.
+	const values = Array.from({ length: 300 }, (_, index) => `${index}`.padStart(1000, "v"));
+	const many = Array.from({ length: 900 }, (_, index): EntryFields => {
+		const unit = `unit-${index % 7}.service`;
+		return [
+			["_SYSTEMD_UNIT", unit],
+			["_HOSTNAME", "node-01"],
+			["PRIORITY", "6"],
+			["BLOB", values[index % values.length] ?? ""],
+			["UNIT_AGAIN", unit],
+		];
+	});
+	await writeJournal(directory.path, many);
+	const events = encodeAll(directory.path, new EntryEncoder(identity, recordBytesMax)).map((text) => JSON.parse(text));
+	expect(events).toHaveLength(900);
+	for (const { data, subject } of events) expect([data.metadata.unit, subject]).toEqual([data.raw.UNIT_AGAIN, data.raw.UNIT_AGAIN]);
+});
+
 test("GapEncoder.encode() names what is missing, and the position that a successor begins behind", () => {
 	const cursor = "s=87ad9140f9f0436cb0f26de0d3bce795;i=1f;b=bdd640fb06671ad11c80317fa3b1799d;m=4c676e;t=63fb1299a5c2e;x=96ce08443c322224";
 	const point = new CursorPoint();

@@ -124,8 +124,10 @@ export class EntryEncoder implements EntryFrame {
 		const tails = this.#tails;
 		const generation = this.#fields?.generation() ?? 0;
 		if (this.#tailsGeneration !== generation) {
+			// The cache began afresh within this entry: places noted before that mean something else by now.
 			this.#tailsGeneration = generation;
 			tails.clear();
+			return this.#writeTail();
 		}
 		if (tails.find(this.#unitPlace, this.#hostPlace, this.#priority)) return out.endWith(tails.memory, tails.offset, tails.length);
 		const start = out.position;
