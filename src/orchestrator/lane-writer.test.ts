@@ -37,6 +37,25 @@ test("LaneWriter cuts by bytes: no batch is larger, and none could hold one more
 	expect(Math.max(...harness.stream.stored.map(({ text }) => text.length))).toBeGreaterThan(3500);
 });
 
+test("A turn of the drain ends behind a batch that was cut in it, and not for one that was cut before it", async () => {
+	const harness = await openedLane();
+	for (let number = 1; number <= 25; number++) harness.write(number);
+	expect(harness.turn()).toMatchObject({ records: 10, cut: true });
+	await settle();
+	expect(harness.stream.numbers).toEqual(upTo(10));
+	expect(harness.turn()).toMatchObject({ records: 10, cut: true });
+	expect(harness.turn()).toMatchObject({ records: 5, cut: false });
+	await settle();
+	await harness.clock.advance(50);
+	harness.lane.tick();
+	await settle();
+	expect(harness.stream.numbers).toEqual(upTo(25));
+	for (let number = 26; number <= 28; number++) harness.write(number);
+	expect(harness.turn()).toMatchObject({ records: 3, cut: false });
+	await harness.deliver();
+	balanced(harness);
+});
+
 test("LaneWriter holds two batches, then leaves records in the ring, and says when it has room", async () => {
 	const harness = await openedLane();
 	harness.stream.hold();

@@ -136,6 +136,8 @@ export interface LaneHarness {
 	readonly abort: AbortController;
 	/** Writes a record of the mock; false where the ring has no room. */
 	write(number: number, size?: number, kind?: number): boolean;
+	/** Publishes what was written and drains the ring for one turn. */
+	turn(): DrainTurn;
 	/** Publishes what was written and drains the ring as far as it goes. */
 	drain(): DrainTurn;
 	/** Drains and sends until the ring is empty and everything is acknowledged. */
@@ -191,10 +193,13 @@ export async function laneHarness(settings: LaneSettings = {}): Promise<LaneHarn
 		rooms: 0,
 		abort,
 		write: (number, size = 64, kind = 0) => writeMockRecord(writer, number, size, kind),
-		drain() {
+		turn() {
 			producer.flush();
+			return drainRing(ring);
+		},
+		drain() {
 			for (let records = 0; ; ) {
-				const turn = drainRing(ring);
+				const turn = harness.turn();
 				records += turn.records;
 				if (!turn.cut) return { ...turn, records };
 			}

@@ -2,12 +2,13 @@ import { assert } from "../../base/assert.ts";
 import { cursorBytesMax } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 
-/** Bytes of the ids in a cursor. */
-const idBytes = 32;
+/** Where the id of `s=` stands in a cursor, and the bytes of the ids in it. */
+export const idStart = 2;
+export const idBytes = 32;
 /** Bytes at the end of a cursor that `check` is drawn from: all digits of the sum, because damage may lie in any of them. */
 const checkBytes = 16;
 /** Where the digits of `i=` start, behind `s=<id>;i=`. */
-const numberStart = 2 + idBytes + 3;
+export const numberStart = idStart + idBytes + 3;
 const latin1 = new TextDecoder("latin1");
 
 /** The number that journald gave an entry, contiguous within one id as long as no filter is set. */
@@ -22,7 +23,8 @@ export interface SequencePoint {
 
 /** Reads `s=`, `i=` and `x=` of a cursor; undefined where it has another form. */
 export function parseCursor(cursor: string): SequencePoint | undefined {
-	if (!/^s=[0-9a-f]{32};i=[0-9a-f]{1,13};b=[0-9a-f]{32};m=[0-9a-f]+;t=[0-9a-f]+;x=[0-9a-f]+$/.test(cursor)) return undefined;
+	if (cursor.length >= cursorBytesMax || !/^s=[0-9a-f]{32};i=[0-9a-f]{1,13};b=[0-9a-f]{32};m=[0-9a-f]+;t=[0-9a-f]+;x=[0-9a-f]+$/.test(cursor))
+		return undefined;
 	const point = new CursorPoint();
 	const { written } = new TextEncoder().encodeInto(cursor, point.memory.bytes);
 	point.read(written);
@@ -68,7 +70,7 @@ export class CursorPoint implements SequencePoint {
 		let check = 0;
 		for (let at = length - checkBytes; at < length; at += 4) check = (Math.imul(check, 0x01000193) + memory.view.getInt32(at, true)) | 0;
 		this.check = check;
-		if (!memory.equals(2, this.#known, 0, idBytes)) this.id = this.#remember(2, 0);
+		if (!memory.equals(idStart, this.#known, 0, idBytes)) this.id = this.#remember(idStart, 0);
 		if (!memory.equals(boot, this.#known, idBytes, idBytes)) this.boot = this.#remember(boot, idBytes);
 	}
 

@@ -1,7 +1,7 @@
 import type { Journal } from "../../platform/ffi/libsystemd.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 
-/** Fields remembered at once. A journal file repeats some hundreds within one mapped window; with fewer slots a tenth of them push each other out. */
+/** Fields remembered at once. A journal file repeats some hundreds within one mapped window; with half the slots one field of a hundred more is missed, because places share a slot. */
 const slotsMax = 4096;
 /** Words of a slot: the key, and what follows. */
 const slotWords = 8;
