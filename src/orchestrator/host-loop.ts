@@ -4,7 +4,9 @@ import { collectorDefinition } from "../collectors/registry.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Memory } from "../platform/ffi/memory.ts";
 import { waitReadable } from "../platform/ffi/poll.ts";
+import { collectGarbage } from "../platform/garbage.ts";
 import { wordHeartbeat } from "../ring/layout.ts";
+import { RingTrimmer } from "../ring/trimmer.ts";
 import { RingProducer } from "../ring/writer.ts";
 import { createLog } from "../telemetry/log.ts";
 import { type CollectorReport, type FromHost, type HostOptions, hostError } from "./messages.ts";
@@ -72,6 +74,7 @@ async function open(
 function loop(hosted: readonly Hosted[], producer: RingProducer, surroundings: HostSurroundings, clock: Clock): void {
 	const { words } = producer.memory;
 	const descriptors = [surroundings.parent, ...hosted.map(({ collector }) => collector.descriptor)];
+	const trimmer = new RingTrimmer(producer);
 	let reportedAt = clock.monotonic();
 	let lookedAt = reportedAt;
 	while (!producer.stopping) {
@@ -83,6 +86,8 @@ function loop(hosted: readonly Hosted[], producer: RingProducer, surroundings: H
 		if (now - reportedAt >= reportInterval) {
 			reportedAt = now;
 			report(hosted, surroundings.send);
+			// This thread never returns to its event loop, where the collector of garbage has its timers.
+			if (trimmer.look()) collectGarbage();
 		}
 		if (moved > 0 && now - lookedAt < livenessInterval) continue;
 		lookedAt = now;

@@ -5,6 +5,7 @@ import type { Memory } from "../../src/platform/ffi/memory.ts";
 import { quotaStride, ringBytes, wordHead, wordReleased, wordTail } from "../../src/ring/layout.ts";
 import { RingReader } from "../../src/ring/reader.ts";
 import { createRing, ringCapacity } from "../../src/ring/ring.ts";
+import { RingTrimmer } from "../../src/ring/trimmer.ts";
 import { counterOwn, counterReceived, counterRingFull, RingProducer, setControl } from "../../src/ring/writer.ts";
 
 /** Two views of the same new, zeroed memory, as the two sides of a ring hold it. */
@@ -149,6 +150,65 @@ export function ringContract(kind: string, open: (length: number) => RingMemory)
 			successor.commit();
 			expect(reader.lease()).toBe(false);
 			reader.commit();
+		}
+	});
+
+	test(`RingProducer.trim() over ${kind}: gives back what nothing published stands in, wherever the head is`, () => {
+		const capacity = 65_536;
+		using memory = open(ringBytes(capacity));
+		const { producer, reader } = sides(memory, [capacity]);
+		const writer = producer.writer(0);
+		let [written, read, released] = [0, 0, 0];
+		for (let round = 0; round < 300; round++) {
+			for (let count = (round * 7) % 40; count > 0 && writer.hasRoom(1000); count--) {
+				const at = writer.reserve(1000);
+				writer.memory.bytes.fill(written++ & 255, at, at + 1000);
+				writer.submit();
+			}
+			// Sometimes behind a flush and sometimes before it: what is submitted and not yet published must stay as well.
+			if (round % 2 === 0) producer.flush();
+			released += producer.trim();
+			producer.flush();
+			for (let count = (round * 11) % 40; count > 0 && reader.lease(); count--) {
+				const payload = reader.memory.bytes.subarray(reader.offset, reader.offset + reader.length);
+				expect(payload.every((byte) => byte === (read & 255))).toBe(true);
+				read++;
+			}
+			reader.commit();
+		}
+		expect(read).toBeGreaterThan(2000);
+		expect(released).toBeGreaterThan(capacity * 10);
+	});
+
+	test(`RingTrimmer over ${kind}: trims once when the rush is over, and not while it lasts`, () => {
+		const capacity = 1 << 20;
+		using memory = open(ringBytes(capacity));
+		const { producer, reader } = sides(memory, [capacity]);
+		const trimmer = new RingTrimmer(producer);
+		const pass = (bytes: number) => {
+			const writer = producer.writer(0);
+			for (let left = bytes; left > 0; left -= 1024) {
+				const at = writer.reserve(1016);
+				writer.memory.bytes.fill(0xaa, at, at + 1016);
+				writer.submit();
+				producer.flush();
+				while (reader.lease());
+				reader.commit();
+			}
+		};
+		expect([trimmer.look(), trimmer.look()]).toEqual([true, false]);
+		pass(4 * capacity);
+		expect(memory.consumer.bytes.includes(0xaa, 4096)).toBe(true);
+		expect(trimmer.look()).toBe(false);
+		pass(2048);
+		expect([trimmer.look(), trimmer.look()]).toEqual([true, false]);
+		// A private view of the test's own may share a page with other memory; everything else is gone.
+		expect(memory.consumer.bytes.subarray(65_536, capacity).includes(0xaa)).toBe(false);
+		pass(4096);
+		expect(trimmer.look()).toBe(false);
+		for (let second = 0; second < 64; second++) {
+			pass(4096);
+			expect(trimmer.look()).toBe(second === 62);
 		}
 	});
 

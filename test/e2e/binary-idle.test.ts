@@ -27,10 +27,15 @@ testNeeding(
 		await agent.says("follows the journal", deadline);
 		const pids = [agent.pid, ...agent.children()];
 		expect(pids.length).toBe(2);
-		await waitUntil("the agent has settled", () => sum(pids, ownMemoryKiB) < idleMemoryKiB, deadline / 3);
+		const memory = () => pids.map((pid) => `${(ownMemoryKiB(pid) / 1024).toFixed(1)} MiB`).join(" and ");
+		await waitUntil(
+			() => `agent and child take less than 45 MiB and not ${memory()}`,
+			() => sum(pids, ownMemoryKiB) < idleMemoryKiB,
+			deadline,
+		);
 		let share = 1;
 		await waitUntil(
-			"the agent takes less than its share of a core",
+			() => `agent and child take less than 1.5 % of a core and not ${(share * 100).toFixed(2)} %`,
 			async () => {
 				const [before, start] = [sum(pids, cpuSeconds), performance.now()];
 				await waitUntil("the window is over", () => performance.now() - start >= windowMs);
@@ -41,7 +46,7 @@ testNeeding(
 		);
 		process.stderr.write(`idle: ${(sum(pids, ownMemoryKiB) / 1024).toFixed(1)} MiB, ${(share * 100).toFixed(2)} % of a core\n`);
 	},
-	deadline * 3,
+	deadline * 4,
 );
 
 function configuration(state: string, nats: string, journal: string): string {

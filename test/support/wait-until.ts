@@ -7,10 +7,10 @@ const pause = 5;
 
 /**
  * Resolves with the first value of `condition` that is neither false nor undefined; throws after `deadline` milliseconds, naming `what` was
- * awaited. Errors of the condition pass through.
+ * awaited; a function says it as things stand then. Errors of the condition pass through.
  */
 export async function waitUntil<T>(
-	what: string,
+	what: string | (() => string),
 	condition: () => T | false | undefined | Promise<T | false | undefined>,
 	deadline = patience,
 ): Promise<T> {
@@ -18,7 +18,9 @@ export async function waitUntil<T>(
 	for (;;) {
 		const value = await condition();
 		if (value !== false && value !== undefined) return value;
-		if (systemClock.monotonic() > end) throw new Error(`Waited ${deadline} ms in vain until ${what}`);
+		if (systemClock.monotonic() > end) {
+			throw new Error(`Waited ${deadline} ms in vain until ${typeof what === "string" ? what : what()}`);
+		}
 		await systemClock.sleep(pause);
 	}
 }

@@ -11,6 +11,7 @@ const symbols = {
 	memcmp: { args: [ptr, ptr, i32], returns: i32 },
 	mmap: { args: [ptr, u64, i32, i32, i32, i64], returns: ptr },
 	munmap: { args: [ptr, u64], returns: i32 },
+	madvise: { args: [ptr, u64, i32], returns: i32 },
 	memfd_create: { args: [buffer, u32], returns: i32 },
 	ftruncate: { args: [i32, i64], returns: i32 },
 	flock: { args: [i32, i32], returns: i32 },

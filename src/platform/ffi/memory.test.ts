@@ -119,6 +119,25 @@ test("Memory[Symbol.dispose]() is safe twice", () => {
 	Memory.allocate(8)[Symbol.dispose]();
 });
 
+test("Memory.release() zeroes the whole pages inside, in every mapping of them, and nothing beside them", () => {
+	const descriptor = createMemoryFile("release-test", 16_384);
+	using memory = Memory.map(descriptor, 16_384);
+	using other = Memory.map(descriptor, 16_384);
+	closeSync(descriptor);
+	memory.bytes.fill(7);
+	expect(memory.release(4095, 8194)).toBe(8192);
+	expect([other.bytes[4095], other.bytes[4096], other.bytes[12_287], other.bytes[12_288]]).toEqual([7, 0, 0, 7]);
+	expect([memory.release(1, 8190), memory.release(0, 0), memory.release(16_384, 0)]).toEqual([0, 0, 0]);
+	memory.bytes[5000] = 8;
+	expect(other.bytes[5000]).toBe(8);
+	expect(() => memory.release(0, 16_385)).toThrow(AssertionError);
+	const shared = Memory.over(new SharedArrayBuffer(1 << 20));
+	shared.bytes.fill(7);
+	const released = shared.release(0, 1 << 20);
+	expect(released).toBeGreaterThan((1 << 20) - 8193);
+	expect(shared.bytes.filter((byte) => byte === 0).length).toBe(released);
+});
+
 test("Memory.map() says why it cannot, with errno", () => {
 	const descriptor = createMemoryFile("closed-test", 4096);
 	closeSync(descriptor);

@@ -6,6 +6,8 @@ import { cString, describeErrno, errno, libc } from "./libc.ts";
 
 const protReadWrite = 3;
 const mapShared = 1;
+const adviceDontNeed = 4;
+const adviceRemove = 9;
 const mfdCloseOnExec = 1;
 const mfdNoExecSeal = 8;
 const errnoInvalid = 22;
@@ -96,6 +98,21 @@ export class Memory implements Disposable {
 	equalsForeign(offset: number, address: number, length: number): boolean {
 		assert(offset >= 0 && length >= 0 && offset + length <= this.length, "A comparison lies inside");
 		return libc.memcmp((this.#address + offset) as Pointer, address as Pointer, length) === 0;
+	}
+
+	/**
+	 * Gives the whole pages between `offset` and `offset + length` back to the kernel: they read as zeros from now on, in every process that maps them, and
+	 * take memory again once they are written. Bytes that share a page with others keep what they hold. Returns the bytes given back; 0 where the
+	 * kernel refuses, as it does for locked memory: then nothing has changed.
+	 */
+	release(offset: number, length: number): number {
+		assert(offset >= 0 && length >= 0 && offset + length <= this.length, "What is released lies inside");
+		const page = libc.getpagesize();
+		const start = Math.ceil((this.#address + offset) / page) * page;
+		const end = Math.floor((this.#address + offset + length) / page) * page;
+		if (end <= start) return 0;
+		// A private page is gone with its last mapping; a page of a memory file lives in the file and must go there.
+		return libc.madvise(start as Pointer, end - start, this.#mapped ? adviceRemove : adviceDontNeed) === 0 ? end - start : 0;
 	}
 
 	/** The address of `offset`, for calls inside platform/ffi alone. Valid as long as this Memory is held. */
