@@ -159,7 +159,7 @@ export class DataPlane {
 		}
 		for (const { writer } of this.#lanes) writer.tick();
 		this.#cancelTurn();
-		this.#busyRests = busy || cut ? busyRests : Math.max(0, this.#busyRests - 1);
+		this.#busyRests = busy ? busyRests : Math.max(0, this.#busyRests - 1);
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
 		this.#cancelTurn = cut ? runSoon(this.#turn) : runLater(this.#busyRests > 0 ? busyInterval : quietInterval, this.#turn);
 	};

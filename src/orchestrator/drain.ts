@@ -6,7 +6,7 @@ import type { RingAccount } from "./ring-account.ts";
 /** Records drained from one ring before the others get their turn and the event loop its breath. */
 const recordsPerTurn = 2048;
 
-/** Share of a ring that makes a turn a busy one: what comes in a quiet interval must not reach the whole ring. */
+/** Share of a ring that makes a turn a busy one where so much stands in it: what comes in a quiet interval must not reach the whole ring. */
 const busyShare = 1 / 32;
 
 /** One ring with the lanes that its collectors feed, by the collectors' indices. */
@@ -61,5 +61,5 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 	}
 	for (const { lane } of collectors) lane.beforeRelease();
 	if (records > 0) reader.commit();
-	return { records, busy: bytes >= reader.capacity * busyShare, blocked, cut, stopped };
+	return { records, busy: bytes + reader.fill >= reader.capacity * busyShare, blocked, cut, stopped };
 }

@@ -28,7 +28,7 @@ export const counterGap = counterOwn + 2;
 /** Records moved by one poll: some milliseconds. The rest waits for the next. */
 const recordsPerPollMax = 8192;
 /** Sleep after recent events, and after none for {@link quietAfter}, in milliseconds. */
-const busyInterval = 10;
+const busyInterval = 20;
 const idleInterval = 50;
 const quietAfter = 500;
 /** Milliseconds between two looks at the loss counters and the clock. */
