@@ -58,7 +58,7 @@ const rawOpen = literal('"raw":');
 const alteredOpen = literal('"altered":');
 
 /** Digits of a sequence, so that text order is number order (CloudEvents, "sequence" extension). */
-const sequenceDigits = 20;
+export const sequenceDigits = 20;
 /** 9999-12-31T23:59:59Z. */
 const secondsMax = 253_402_300_799;
 
@@ -72,12 +72,19 @@ export class EventWriter extends JsonWriter {
 	sequence = 0;
 	/** Where the digits of the sequence begin, after `time`. */
 	sequenceAt = 0;
+	/** Where the digits of the time's fraction begin, after `time`. */
+	fractionAt = 0;
 	#start = 0;
 	#first = true;
 	#section = false;
 	#inData = false;
 	readonly #secondsText = literal(timeOpen + " ".repeat(secondsLength));
 	#seconds = -1;
+
+	/** Where the event being written begins. */
+	get start(): number {
+		return this.#start;
+	}
 
 	/** Starts an event. Whatever is appended until `time` becomes part of its id. */
 	begin(template: EventTemplate): void {
@@ -93,16 +100,26 @@ export class EventWriter extends JsonWriter {
 	time(seconds: number, fraction: number, digits: 6 | 9): void {
 		assert(seconds >= 0 && seconds <= secondsMax, "A time lies between 1970 and 9999");
 		assert(fraction >= 0 && fraction < (digits === 6 ? 1e6 : 1e9), "A fraction is less than a second");
-		if (seconds !== this.#seconds) {
-			this.#seconds = seconds;
-			const text = new Date(seconds * 1000).toISOString();
-			for (let index = 0; index < secondsLength; index++) this.#secondsText.bytes[timeOpen.length + index] = text.charCodeAt(index);
-		}
+		this.#setSeconds(seconds);
 		this.literal(this.#secondsText);
+		this.fractionAt = this.position;
 		this.decimal(fraction, digits);
 		this.literal(sequenceOpen);
 		this.sequenceAt = this.position;
 		this.decimal(this.sequence, sequenceDigits);
+	}
+
+	/** Writes other seconds over those of a time whose fraction begins at `fractionAt`. */
+	overwriteSeconds(fractionAt: number, seconds: number): void {
+		this.#setSeconds(seconds);
+		this.memory.copy(fractionAt - secondsLength, this.#secondsText, timeOpen.length, secondsLength);
+	}
+
+	#setSeconds(seconds: number): void {
+		if (seconds === this.#seconds) return;
+		this.#seconds = seconds;
+		const text = new Date(seconds * 1000).toISOString();
+		for (let index = 0; index < secondsLength; index++) this.#secondsText.bytes[timeOpen.length + index] = text.charCodeAt(index);
 	}
 
 	/** Opens the entity the event is about; append it escaped. It ends at `data`. */
@@ -193,6 +210,22 @@ export class EventWriter extends JsonWriter {
 		this.position = start + sequenceAt;
 		this.decimal(this.sequence, sequenceDigits);
 		this.position = start + length;
+		return true;
+	}
+
+	/**
+	 * Copies what another event consisted of: all of it, or its beginning up to a place inside its attributes, behind which `field` goes on. False where it does
+	 * not fit; then nothing is written. Its id, time, sequence and other numbers are to be overwritten.
+	 */
+	repeat(text: Memory, length: number, whole: boolean): boolean {
+		const start = this.position;
+		if (this.overflow || start + length > this.limit) return false;
+		this.memory.copy(start, text, 0, length);
+		this.#start = start;
+		this.position = start + length;
+		this.#inData = !whole;
+		this.#section = !whole;
+		this.#first = false;
 		return true;
 	}
 

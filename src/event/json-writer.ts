@@ -110,10 +110,25 @@ export class JsonWriter {
 		const needed = digitsOf(value);
 		const digits = Math.max(needed, width);
 		if (!this.#fits(digits)) return;
+		this.#digits(this.position, value, digits);
+		this.position += digits;
+	}
+
+	/** Writes a whole number from 0 to 2^53 - 1 over one of `width` decimal digits at `at`, which it has as well, leading zeros aside. */
+	overwrite(at: number, value: number, width: number): void {
+		if (value < halfDecimal) {
+			this.#digits(at, value | 0, width);
+			return;
+		}
+		const high = Math.floor(value / halfDecimal);
+		this.#digits(at, high | 0, width - halfDigits);
+		this.#digits(at + width - halfDigits, (value - high * halfDecimal) | 0, halfDigits);
+	}
+
+	/** The digits of a number below 2^31 that has at most `width` of them. */
+	#digits(start: number, value: number, width: number): void {
 		const { bytes } = this.memory;
-		const start = this.position;
-		let at = start + digits;
-		this.position = at;
+		let at = start + width;
 		let rest = value | 0;
 		// Four digits a step by a double's multiplication (0.0001 as a double is above 1/10000, so no quotient below 2^31 comes out short), and each
 		// four by integers: 5243 / 2^19 is 1/100 for what is below 10,000.

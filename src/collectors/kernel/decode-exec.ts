@@ -4,9 +4,10 @@ import type { Memory } from "../../platform/ffi/memory.ts";
 import { type Alteration, writeAlterations } from "./alterations.ts";
 import { ArgumentsWriter } from "./arguments.ts";
 import type { EventHead } from "./event-head.ts";
-import { tapioExec, tapioExecFlag } from "./layout.gen.ts";
+import { EventShapes, type ShapedRecord } from "./event-shapes.ts";
+import { tapioExec, tapioExecFlag, tapioTask } from "./layout.gen.ts";
 import type { DecoderTools, RecordDecoder } from "./record-decoder.ts";
-import { type TaskWriter, textString, writeSubject } from "./task-fields.ts";
+import { type TaskWriter, taskAt, taskNumbers, textString } from "./task-fields.ts";
 
 const executablePath = literal('"process.executable.path":');
 const executableName = literal('"process.executable.name":');
@@ -20,16 +21,21 @@ interface Span {
 	readonly length: number;
 }
 
+/** What comes behind the task's attributes is another text in nearly every event. */
+const shaped: ShapedRecord = { bytes: taskAt + tapioTask.size, numbers: taskNumbers, part: "attributes" };
+
 /** Turns struct tapio_exec and its texts into tapio.process.exec. */
 export class ExecDecoder implements RecordDecoder {
 	readonly #head: EventHead;
 	readonly #task: TaskWriter;
+	readonly #shapes: EventShapes;
 	readonly #template: EventTemplate;
 	readonly #arguments: ArgumentsWriter;
 
-	constructor(head: EventHead, { task, redactArguments }: DecoderTools) {
+	constructor(head: EventHead, { numbers, task, redactArguments }: DecoderTools) {
 		this.#head = head;
 		this.#task = task;
+		this.#shapes = new EventShapes(head, numbers, shaped);
 		this.#template = head.template("tapio.process.exec", "info");
 		this.#arguments = new ArgumentsWriter(redactArguments);
 	}
@@ -41,12 +47,7 @@ export class ExecDecoder implements RecordDecoder {
 		const path = span(offset + tapioExec.size, half(memory, offset + tapioExec.filenameBytes), end);
 		const interpreter = span(path.at + path.length, half(memory, offset + tapioExec.interpreterBytes), end);
 		const list = span(interpreter.at + interpreter.length, half(memory, offset + tapioExec.argumentsBytes), end);
-		this.#head.begin(this.#template, memory, offset, event);
-		event.subject();
-		writeSubject(event, memory, offset);
-		event.data();
-		event.attributes();
-		if (!this.#task.write(event, memory, offset)) altered.push({ field: "tapio.process.comm", reason: "invalid_utf8" });
+		if (!this.#shapes.repeat(memory, offset, event)) this.#writeTask(memory, offset, event, altered);
 		if (path.length > 0) writePath(event, memory, path, flags, altered);
 		if (interpreter.length > 0) writeInterpreter(event, memory, interpreter, flags, altered);
 		event.field(argumentCount);
@@ -55,6 +56,16 @@ export class ExecDecoder implements RecordDecoder {
 		else this.#writeArguments(event, memory, offset, list, flags, altered);
 		writeAlterations(event, altered);
 		return event.end();
+	}
+
+	#writeTask(memory: Memory, offset: number, event: EventWriter, altered: Alteration[]): void {
+		this.#head.begin(this.#template, memory, offset, event);
+		event.subject();
+		this.#task.subject(event, memory, offset);
+		event.data();
+		event.attributes();
+		if (this.#task.write(event, memory, offset)) this.#shapes.keep(memory, offset, event);
+		else altered.push({ field: "tapio.process.comm", reason: "invalid_utf8" });
 	}
 
 	#writeArguments(event: EventWriter, memory: Memory, offset: number, list: Span, flags: number, altered: Alteration[]): void {

@@ -4,13 +4,17 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expectGolden } from "../../../test/support/golden.ts";
 import { EventWriter } from "../../event/event-writer.ts";
+import { literal } from "../../event/json-writer.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 import { headerBytes } from "../../ring/layout.ts";
 import { RingReader } from "../../ring/reader.ts";
 import { createRing } from "../../ring/ring.ts";
 import { RingProducer } from "../../ring/writer.ts";
 import { KernelDecoder } from "./decoder.ts";
+import { EventHead } from "./event-head.ts";
+import { EventShapes } from "./event-shapes.ts";
 import { tapioExec, tapioRecord } from "./layout.gen.ts";
+import { NumberWriter } from "./number-writer.ts";
 
 const folder = join(import.meta.dir, "fixtures");
 const fixtures = readdirSync(folder)
@@ -20,8 +24,12 @@ const identity = { cluster: "cluster", node: "node-7", bootId: "8b4f7f1e-2f0c-4a
 const ringBytes = 64 * 1024;
 const kindAt = tapioRecord.type / 4;
 
-/** What the decoder makes of one record, in room for `room` bytes; undefined where it did not fit. */
+/** What a new decoder makes of one record, in room for `room` bytes; undefined where it did not fit. */
 function decode(bytes: Uint8Array, redactArguments = true, room = 64 * 1024): string | undefined {
+	return decodeWith(new KernelDecoder(identity, { redactArguments }), bytes, room);
+}
+
+function decodeWith(decoder: KernelDecoder, bytes: Uint8Array, room: number, sequence = 42): string | undefined {
 	const memory = Memory.allocate(headerBytes + ringBytes);
 	createRing(memory, [ringBytes]);
 	const producer = new RingProducer(memory);
@@ -33,8 +41,8 @@ function decode(bytes: Uint8Array, redactArguments = true, room = 64 * 1024): st
 	const reader = new RingReader(memory);
 	expect(reader.lease()).toBe(true);
 	const event = new EventWriter(Memory.allocate(room));
-	event.sequence = 42;
-	const result = new KernelDecoder(identity, { redactArguments }).decode(reader, event);
+	event.sequence = sequence;
+	const result = decoder.decode(reader, event);
 	if (result === "full") return undefined;
 	return Buffer.from(event.memory.bytes.subarray(0, event.position)).toString();
 }
@@ -108,6 +116,88 @@ test("KernelDecoder makes valid JSON of any bytes behind a valid kind", () => {
 		{ numRuns: 2000 },
 	);
 	expect(looked).toBeGreaterThanOrEqual(2000);
+});
+
+test("KernelDecoder writes what it remembers the shape of as if it had never seen it", () => {
+	// Numbers around each power of ten, differences below zero, times of other seconds; seldom another name or user, so that shapes come again.
+	const word = fc.oneof(
+		fc.nat(12),
+		fc.constantFrom(9, 10, 99, 100, 999_999, 1_000_000, 99_999_999, 100_000_000, 2 ** 31, 2 ** 32 - 1),
+		fc.nat(2 ** 32 - 1),
+	);
+	const places = fc.oneof(
+		fc.constantFrom(0, 4, 8, 12, 24, 28, 32, 36, 40, 44, 124, 128, 132, 136, 140, 144, 148, 152, 156, 160),
+		fc.nat(42).map((at) => at * 4),
+	);
+	const change = fc.record({ at: places, value: word, keep: fc.boolean() });
+	const remembering = new KernelDecoder(identity, { redactArguments: true });
+	const current = fixtures.map(({ bytes }) => bytes.slice());
+	const seconds = new Set<string>();
+	let sequence = 1;
+	fc.assert(
+		fc.property(fc.nat(fixtures.length - 1), fc.array(change, { maxLength: 3 }), fc.integer({ min: 1, max: 40 }), (index, changes, step) => {
+			const bytes = current[index]?.slice() ?? new Uint8Array();
+			const view = new DataView(bytes.buffer);
+			for (const { at, value } of changes) if (at !== tapioRecord.type && at + 4 <= bytes.length) view.setUint32(at, value, true);
+			if (changes.every(({ keep }) => keep)) current[index] = bytes;
+			sequence += step;
+			const fresh = decodeWith(new KernelDecoder(identity, { redactArguments: true }), bytes, 64 * 1024, sequence);
+			expect(fresh).toBeDefined();
+			for (const room of [64 * 1024, 1024, Buffer.byteLength(fresh ?? ""), 64 * 1024]) {
+				const again = decodeWith(remembering, bytes, (room + 7) & ~7, sequence);
+				if (room === 1024) expect(again === undefined || again === fresh).toBe(true);
+				else expect(again).toBe(fresh);
+			}
+			seconds.add(JSON.parse(fresh ?? "").time.slice(0, 19));
+		}),
+		{ numRuns: 3000 },
+	);
+	expect(seconds.size).toBeGreaterThan(50);
+});
+
+test("EventShapes pushes out what is in its way, and remembers no number that a double does not hold", () => {
+	const numbers = new NumberWriter();
+	const head = new EventHead(identity, "boot", "run");
+	const shapes = new EventShapes(head, numbers, { bytes: 40, numbers: [{ at: 24, words: 2 }], part: "whole" });
+	const template = head.template("tapio.test", "info");
+	const memory = Memory.allocate(64);
+	const view = new DataView(memory.bytes.buffer);
+	const event = new EventWriter(Memory.allocate(4096));
+	const write = (kind: number, value: bigint, sequence: number) => {
+		event.attach(event.memory, 0, 4096);
+		event.sequence = sequence;
+		view.setUint32(32, kind, true);
+		view.setBigUint64(24, value, true);
+		const known = shapes.repeat(memory, 0, event);
+		if (!known) {
+			head.begin(template, memory, 0, event);
+			event.data();
+			event.attributes();
+			event.field(literal('"kind":'));
+			event.decimal(kind);
+			event.field(literal('"value":'));
+			numbers.number64(event, memory, 0, 24);
+			event.end();
+			shapes.keep(memory, 0, event);
+		}
+		const { id, sequence: text, data } = JSON.parse(Buffer.from(event.memory.bytes.subarray(0, event.position)).toString());
+		expect([id, Number(text), data.attributes.kind]).toEqual([`boot-run-kernel-${sequence}`, sequence, kind]);
+		return [known, data.attributes.value];
+	};
+	expect(write(1, 1234n, 7)).toEqual([false, 1234]);
+	expect(write(1, 9876n, 8)).toEqual([true, 9876]);
+	expect(write(1, 9876n, 10)).toEqual([false, 9876]);
+	expect(write(1, 0n, 11)).toEqual([false, 0]);
+	expect(write(1, 0n, 12)).toEqual([true, 0]);
+	expect(write(1, 5n, 13)).toEqual([false, 5]);
+	expect(write(1, 2n ** 53n - 1n, 14)).toEqual([false, 2 ** 53 - 1]);
+	expect(write(1, 2n ** 53n - 2n, 15)).toEqual([true, 2 ** 53 - 2]);
+	expect(write(1, 2n ** 60n, 16)).toEqual([false, 2 ** 60]);
+	expect(write(1, 2n ** 60n, 17)).toEqual([false, 2 ** 60]);
+	// Kinds that fall on each other, with numbers of every width.
+	for (let kind = 0; kind < 3000; kind++) {
+		for (let width = 0; width < 9; width += 2) expect(write(kind * 65_537, BigInt(kind), 10 ** width)[1]).toBe(kind);
+	}
 });
 
 test("KernelDecoder clamps lengths that point behind the record", () => {

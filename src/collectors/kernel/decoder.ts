@@ -6,6 +6,7 @@ import { GapDecoder } from "./decode-gap.ts";
 import { EventHead } from "./event-head.ts";
 import { gapBytes } from "./gap-record.ts";
 import { tapioType } from "./layout.gen.ts";
+import { NumberWriter } from "./number-writer.ts";
 import { programs } from "./programs.ts";
 import type { DecoderOptions, RecordDecoder } from "./record-decoder.ts";
 import { TaskWriter } from "./task-fields.ts";
@@ -28,7 +29,8 @@ export class KernelDecoder implements Decoder {
 
 	constructor(identity: RunIdentity, options: DecoderOptions) {
 		const head = new EventHead(identity, identity.bootId, identity.runId);
-		const tools = { ...options, task: new TaskWriter() };
+		const numbers = new NumberWriter();
+		const tools = { ...options, numbers, task: new TaskWriter(numbers) };
 		for (const program of programs) {
 			this.#decoders[program.type] = program.makeDecoder(head, tools);
 			this.#least[program.type] = program.bytesMin;

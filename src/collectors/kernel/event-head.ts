@@ -9,6 +9,11 @@ export class EventHead {
 	readonly #source: string;
 	readonly #idPrefix: string;
 	readonly #time = new Nanoseconds();
+	/** The time read last: seconds since the epoch, and the rest. */
+	seconds = 0;
+	nanoseconds = 0;
+	/** Where the digits of the last event's id begin. */
+	idAt = 0;
 
 	/** An id is `<boot id>-<run id>-kernel-<sequence>`: another boot or another start of the agent never repeats one. */
 	constructor(identity: NodeIdentity, bootId: string, runId: string) {
@@ -23,17 +28,27 @@ export class EventHead {
 
 	/** Begins an event: id, time and sequence of the record at `offset` of `memory`. */
 	begin(template: EventTemplate, memory: Memory, offset: number, event: EventWriter): void {
+		event.begin(template);
+		this.idAt = event.position;
+		event.decimal(event.sequence);
+		this.readTime(memory, offset);
+		event.time(this.seconds, this.nanoseconds, fractionDigits);
+	}
+
+	/** Reads the time of the record at `offset` of `memory`. */
+	readTime(memory: Memory, offset: number): void {
 		const { words } = memory;
 		const word = offset >>> 2;
-		event.begin(template);
-		event.decimal(event.sequence);
 		const at = word + tapioRecord.boottime / 4;
 		// The offset's nanoseconds are below a second, or the record did not come from the collector.
 		const rest = (words[word + tapioRecord.offsetNanoseconds / 4] ?? 0) % 1e9;
 		this.#time.set(words[at] ?? 0, words[at + 1] ?? 0, words[word + tapioRecord.offsetSeconds / 4] ?? 0, rest);
-		event.time(Math.min(this.#time.seconds, secondsMax), this.#time.nanoseconds, 9);
+		this.seconds = Math.min(this.#time.seconds, secondsMax);
+		this.nanoseconds = this.#time.nanoseconds;
 	}
 }
 
+/** Digits of the fraction of an event's time. */
+export const fractionDigits = 9;
 /** The last second of the year 9999: what RFC 3339 can write. */
 const secondsMax = 253402300799;

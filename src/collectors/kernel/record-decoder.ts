@@ -1,6 +1,7 @@
 import type { EventWriter } from "../../event/event-writer.ts";
 import type { Memory } from "../../platform/ffi/memory.ts";
 import type { EventHead } from "./event-head.ts";
+import type { NumberWriter } from "./number-writer.ts";
 import type { TaskWriter } from "./task-fields.ts";
 
 /** What of the configuration matters to decoders. */
@@ -10,6 +11,7 @@ export interface DecoderOptions {
 
 /** What decoders share. */
 export interface DecoderTools extends DecoderOptions {
+	readonly numbers: NumberWriter;
 	readonly task: TaskWriter;
 }
 

@@ -1,7 +1,9 @@
 import type { EventWriter } from "../../event/event-writer.ts";
 import { literal } from "../../event/json-writer.ts";
 import type { Memory } from "../../platform/ffi/memory.ts";
+import type { ShapedNumber } from "./event-shapes.ts";
 import { tapioCgroupMode, tapioNamespace, tapioRecord, tapioTask } from "./layout.gen.ts";
+import type { NumberWriter } from "./number-writer.ts";
 import { TextCache } from "./text-cache.ts";
 
 /** Where struct tapio_task begins in every record of a program. */
@@ -39,14 +41,6 @@ const hierarchies = new Map<number, Memory>([
 const noLogin = 0xffffffff;
 const commBytes = tapioTask.size - tapioTask.comm;
 
-/** Appends a 64-bit field as a string of decimal digits. */
-export function decimalString(event: EventWriter, memory: Memory, at: number): void {
-	const { words } = memory;
-	event.byte(0x22);
-	event.decimal64(words[at >>> 2] ?? 0, words[(at >>> 2) + 1] ?? 0);
-	event.byte(0x22);
-}
-
 /** Appends bytes as a string. False where some were no UTF-8 and stand as U+FFFD. */
 export function textString(event: EventWriter, memory: Memory, at: number, length: number): boolean {
 	event.byte(0x22);
@@ -55,14 +49,15 @@ export function textString(event: EventWriter, memory: Memory, at: number, lengt
 	return clean;
 }
 
-/** Appends `pid@start`, which names a process for ever: a pid alone comes again. */
-export function writeSubject(event: EventWriter, memory: Memory, offset: number): void {
-	const { words } = memory;
-	const start = (offset + taskAt + tapioTask.start) >>> 2;
-	event.decimal(words[(offset + taskAt + tapioTask.pid) >>> 2] ?? 0);
-	event.byte(0x40);
-	event.decimal64(words[start] ?? 0, words[start + 1] ?? 0);
-}
+/** The numbers of struct tapio_task that differ from process to process. */
+export const taskNumbers: readonly ShapedNumber[] = [
+	{ at: taskAt + tapioTask.pid, words: 1 },
+	{ at: taskAt + tapioTask.namespacePid, words: 1 },
+	{ at: taskAt + tapioTask.parentPid, words: 1 },
+	{ at: taskAt + tapioTask.start, words: 2 },
+	{ at: taskAt + tapioTask.execId, words: 2 },
+	{ at: taskAt + tapioTask.parentStart, words: 2 },
+];
 
 /** Length of the kernel's short name of the process, up to its NUL. */
 export function commLength(memory: Memory, offset: number): number {
@@ -78,21 +73,39 @@ const membershipWords = (tapioTask.cgroupMode + 4 - tapioTask.cgroup) / 4;
 /** Writes the attributes that every event of a process has. One per thread. */
 export class TaskWriter {
 	readonly #memberships = new TextCache(membershipWords);
+	readonly #numbers: NumberWriter;
+
+	constructor(numbers: NumberWriter) {
+		this.#numbers = numbers;
+	}
+
+	/** Appends `pid@start`, which names a process for ever: a pid alone comes again. */
+	subject(event: EventWriter, memory: Memory, offset: number): void {
+		this.#numbers.number(event, memory, offset, taskAt + tapioTask.pid);
+		event.byte(0x40);
+		this.#numbers.number64(event, memory, offset, taskAt + tapioTask.start);
+	}
 
 	/** Appends the attributes of the record at `offset`. False where the name held bytes that are no UTF-8. */
 	write(event: EventWriter, memory: Memory, offset: number): boolean {
 		const { words } = memory;
 		const task = offset + taskAt;
-		writeNumber(event, keys.pid, memory, task + tapioTask.pid);
+		const numbers = this.#numbers;
+		event.field(keys.pid);
+		numbers.number(event, memory, offset, taskAt + tapioTask.pid);
 		// 0 where the kernel did not let us look; no process has that number.
-		if (words[(task + tapioTask.namespacePid) >>> 2] !== 0) writeNumber(event, keys.namespacePid, memory, task + tapioTask.namespacePid);
-		writeNumber(event, keys.parentPid, memory, task + tapioTask.parentPid);
+		if (words[(task + tapioTask.namespacePid) >>> 2] !== 0) {
+			event.field(keys.namespacePid);
+			numbers.number(event, memory, offset, taskAt + tapioTask.namespacePid);
+		}
+		event.field(keys.parentPid);
+		numbers.number(event, memory, offset, taskAt + tapioTask.parentPid);
 		event.field(keys.start);
-		decimalString(event, memory, task + tapioTask.start);
+		numbers.string64(event, memory, offset, taskAt + tapioTask.start);
 		event.field(keys.execId);
-		decimalString(event, memory, task + tapioTask.execId);
+		numbers.string64(event, memory, offset, taskAt + tapioTask.execId);
 		event.field(keys.parentStart);
-		decimalString(event, memory, task + tapioTask.parentStart);
+		numbers.string64(event, memory, offset, taskAt + tapioTask.parentStart);
 		event.field(keys.comm);
 		const clean = textString(event, memory, task + tapioTask.comm, commLength(memory, offset));
 		this.#memberships.write(event, memory, task + tapioTask.cgroup, () => writeMembership(event, memory, task));
@@ -114,7 +127,10 @@ function writeMembership(event: EventWriter, memory: Memory, task: number): void
 	writeNumber(event, keys.gid, memory, task + tapioTask.gid);
 	if (words[(task + tapioTask.loginUid) >>> 2] !== noLogin) writeNumber(event, keys.login, memory, task + tapioTask.loginUid);
 	event.field(keys.cgroup);
-	decimalString(event, memory, task + tapioTask.cgroup);
+	const cgroup = (task + tapioTask.cgroup) >>> 2;
+	event.byte(0x22);
+	event.decimal64(words[cgroup] ?? 0, words[cgroup + 1] ?? 0);
+	event.byte(0x22);
 	const hierarchy = hierarchies.get(words[(task + tapioTask.cgroupMode) >>> 2] ?? 0);
 	if (hierarchy !== undefined) {
 		event.field(keys.hierarchy);
