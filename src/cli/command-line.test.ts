@@ -36,6 +36,7 @@ test("runCommandLine() explains the agent and every command", async () => {
 	for (const words of [
 		["help"],
 		["help", "run"],
+		["help", "status"],
 		["help", "validate"],
 		["help", "config"],
 		["help", "schema"],

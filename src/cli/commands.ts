@@ -20,6 +20,21 @@ export const commands: readonly CommandDefinition[] = [
 		load: () => import("./run-command.ts"),
 	},
 	{
+		name: "status",
+		summary: "Shows whether the agent of this node runs, its health and its accounts",
+		description: [
+			"Reads what the agent writes into its state folder every health_check_interval, when a lane opens and at its end: the health of every component, what this run moved, and what all runs moved together. It asks nobody and changes nothing.",
+			"The exit status is 0 where the agent runs and no component is unhealthy, and 1 otherwise.",
+		],
+		operandsMax: 0,
+		flags: [...configFlags, { name: "--json", description: "Prints one line of JSON with running, run, health, restarts and collectors." }],
+		examples: [
+			["tapio-agent status --config /etc/tapio/node.yaml", "shows the agent that runs with this file"],
+			["tapio-agent status --json | jq .collectors.systemd.total.published", "how many entries were ever published"],
+		],
+		load: () => import("./status-command.ts"),
+	},
+	{
 		name: "validate",
 		summary: "Checks a configuration and names everything wrong with it at once",
 		description: [

@@ -8,11 +8,14 @@ import { systemClock } from "../platform/clock.ts";
 import type { Terminal } from "../platform/console.ts";
 import { randomId } from "../platform/random.ts";
 import { onSignals } from "../platform/signals.ts";
+import { systemStateFiles } from "../platform/state-files.ts";
 import type { HealthStatus } from "../telemetry/health.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
+import { buildInfo } from "./build-info.ts";
 import type { RunOptions } from "./command.ts";
 import { logOutput } from "./log-output.ts";
 import { ringNote } from "./ring-note.ts";
+import { StatusKeeper } from "./status-keeper.ts";
 import { summaryJson, summaryText } from "./summary.ts";
 
 /** Digits of a run's id: with the boot id before it and the sequence behind it, no event of a live source has the id of another. */
@@ -39,13 +42,24 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 	const holder = { pid: surroundings.processId, started: new Date(clock.now()).toISOString(), node: config.orchestrator.node };
 	using _lock = keepsState ? lockStateDirectory(directory, holder) : { [Symbol.dispose]: () => {} };
 	const ending = Promise.withResolvers<"signal" | "failed">();
+	const runId = randomId().slice(0, runIdLength);
+	const keeper = keepsState
+		? new StatusKeeper(
+				directory,
+				systemStateFiles,
+				{ ...holder, id: runId, cluster: config.orchestrator.cluster, agent: buildInfo(surroundings).version },
+				log,
+			)
+		: undefined;
 	const orchestrator = new Orchestrator({
 		config,
 		clock,
 		random: Math.random,
 		log,
 		stateDirectory: keepsState ? directory : undefined,
-		runId: randomId().slice(0, runIdLength),
+		runId,
+		// What runs before this one come to is known from here on, and this one publishes.
+		onLaneOpen: () => void keep(),
 		onOutputGone: () => {
 			log.info("The reader of the output has gone; the agent ends.");
 			ending.resolve("signal");
@@ -55,6 +69,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 			ending.resolve("failed");
 		},
 	});
+	const keep = async () => keeper?.save(await orchestrator.report(), new Date(clock.now()).toISOString());
 	let firstSignal: number | undefined;
 	const release = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
 		firstSignal ??= clock.monotonic();
@@ -63,15 +78,21 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 	});
 	const early = await Promise.race([orchestrator.start(), ending.promise]);
 	if (early === "failed") return abandon(orchestrator, release);
-	const watch = new HealthWatch(orchestrator, log);
-	const timer = setInterval(() => void watch.look(), config.orchestrator.health_check_interval);
-	const first = setTimeout(() => void watch.look(), firstLook);
+	const watch = new HealthWatch(log);
+	const look = async () => {
+		const report = await orchestrator.report();
+		watch.look(report);
+		keeper?.save(report, new Date(clock.now()).toISOString());
+	};
+	const timer = setInterval(() => void look(), config.orchestrator.health_check_interval);
+	const first = setTimeout(() => void look(), firstLook);
 	const end = await ending.promise;
 	clearInterval(timer);
 	clearTimeout(first);
 	if (end === "failed") return abandon(orchestrator, release);
 	log.info("Stopping: sources first, then what is on its way.");
 	const report = await orchestrator.stop();
+	keeper?.save(report, new Date(clock.now()).toISOString(), true);
 	release();
 	const seconds = (clock.monotonic() - startedAt) / 1000;
 	terminal.error.write(json ? summaryJson(report, seconds) : summaryText(report, seconds));
@@ -93,24 +114,20 @@ const firstLook = 2000;
 
 /** Says when the health of a component changes, once per change. */
 class HealthWatch {
-	readonly #orchestrator: Orchestrator;
 	readonly #log: Log;
 	readonly #said = new Map<string, string>();
 
-	constructor(orchestrator: Orchestrator, log: Log) {
-		this.#orchestrator = orchestrator;
+	constructor(log: Log) {
 		this.#log = log;
 	}
 
-	async look(): Promise<OrchestratorReport> {
-		const report = await this.#orchestrator.report();
+	look(report: OrchestratorReport): void {
 		for (const [name, { status, message }] of Object.entries(report.health)) {
 			const before = this.#said.get(name);
 			if (before === `${status} ${message}`) continue;
 			this.#said.set(name, `${status} ${message}`);
 			this.#say(status, name, message);
 		}
-		return report;
 	}
 
 	#say(status: HealthStatus, component: string, message: string): void {

@@ -10,6 +10,7 @@ const report: OrchestratorReport = {
 		systemd: { ...quiet, received: 1234, published: 1200, inFlight: 34 },
 		kernel: { ...quiet, received: 90, derived: 2, published: 80, dropped: { ring_full: 7, odd: 0 }, discarded: { own: 5 }, lost: { kernel_ring: 9 } },
 	},
+	standings: {},
 	statistics: {},
 	restarts: { systemd: 1, kernel: 0 },
 };

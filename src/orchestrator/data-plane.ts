@@ -12,6 +12,7 @@ import { RingReader } from "../ring/reader.ts";
 import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
+import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type DrainedRing, drainRing } from "./drain.ts";
 import { LaneWriter } from "./lane-writer.ts";
@@ -131,8 +132,12 @@ export class DataPlane {
 			statistics[sink.name] = { ...sink.statistics() };
 		}
 		const lanes: Record<string, Health> = {};
-		for (const lane of this.#lanes) lanes[lane.collector] = laneHealth(lane);
-		return { ledger: ledger satisfies Ledger, sinks, lanes, statistics };
+		const standings: Record<string, LaneStanding | undefined> = {};
+		for (const lane of this.#lanes) {
+			lanes[lane.collector] = laneHealth(lane);
+			standings[lane.collector] = lane.writer.standing;
+		}
+		return { ledger: ledger satisfies Ledger, sinks, lanes, standings, statistics };
 	}
 
 	async #finish(): Promise<void> {

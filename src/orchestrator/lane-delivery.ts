@@ -73,6 +73,11 @@ export class LaneDelivery {
 		return this.#notice !== undefined && clock.monotonic() - this.#notice.at < noticeDuration ? this.#notice.text : undefined;
 	}
 
+	/** Sequence behind the last event that the sink has. */
+	get acknowledgedSequence(): number {
+		return this.#mark.sequence;
+	}
+
 	/** Most bytes of a batch that goes through. */
 	bytesMax(): number {
 		return Math.min(this.#ceiling, this.#options.sinks[0].batchBytesMax());

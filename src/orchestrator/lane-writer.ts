@@ -3,6 +3,7 @@ import type { Manifest } from "../lane/record.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import type { RingReader } from "../ring/reader.ts";
 import { batchHeadroom } from "../sinks/sink.ts";
+import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import { Cursor } from "./cursor.ts";
 import { type Delivered, LaneDelivery } from "./lane-delivery.ts";
 import type { Appended, LaneCounts, LaneWriterOptions } from "./lane-options.ts";
@@ -44,6 +45,9 @@ export class LaneWriter {
 	#savedAt: number;
 	#hasCut = false;
 	#batchRoom = 0;
+	/** What the sink had when the lane was opened, and the last number that was given up then. */
+	#found = 0;
+	#givenUp = 0;
 
 	constructor(options: LaneWriterOptions) {
 		this.#options = options;
@@ -58,6 +62,8 @@ export class LaneWriter {
 		try {
 			const { mark, forced, unconfirmed } = await this.#delivery.open();
 			this.#sequence = mark.sequence;
+			this.#found = this.#delivery.acknowledgedSequence;
+			this.#givenUp = mark.sequence;
 			this.#forced = forced;
 			this.counts.unconfirmed = unconfirmed;
 			this.#isOpen = true;
@@ -86,6 +92,13 @@ export class LaneWriter {
 	/** True once `open` resolved. */
 	get isOpen(): boolean {
 		return this.#isOpen && !this.#stopped;
+	}
+
+	/** Where the lane stands by its sink; undefined until it is open. */
+	get standing(): LaneStanding | undefined {
+		if (!this.#isOpen) return undefined;
+		const reached = Math.max(this.#givenUp, this.#delivery.acknowledgedSequence);
+		return { lane: this.#options.state.id, found: this.#found, reached };
 	}
 
 	/** Events in batches that are not acknowledged. */

@@ -3,6 +3,7 @@ import type { AgentConfig } from "../config/schema.ts";
 import type { NodeIdentity } from "../event/event-writer.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger } from "../telemetry/ledger.ts";
+import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import type { LogEntry } from "../telemetry/log.ts";
 
 /** The memory of a ring, as it is handed from thread to thread: shared memory, or a descriptor of this process to map. */
@@ -55,6 +56,8 @@ export interface DataReport {
 	readonly ledger: Ledger;
 	readonly sinks: Readonly<Record<string, Health>>;
 	readonly lanes: Readonly<Record<string, Health>>;
+	/** Where each lane stands by its sink; undefined until it is open. */
+	readonly standings: Readonly<Record<string, LaneStanding | undefined>>;
 	readonly statistics: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 

@@ -27,6 +27,8 @@ export interface OrchestratorOptions {
 	readonly stateDirectory: string | undefined;
 	/** Unique per start. */
 	readonly runId: string;
+	/** Called when the sink has said where the lane of a collector stands. */
+	readonly onLaneOpen: () => void;
 	/** Called where whoever read the events has gone, and there is no other place for them. */
 	readonly onOutputGone: () => void;
 	/** Called once where the agent cannot go on. */
@@ -37,6 +39,7 @@ export interface OrchestratorOptions {
 export interface OrchestratorReport {
 	readonly health: Readonly<Record<string, Health>>;
 	readonly ledger: Ledger;
+	readonly standings: DataReport["standings"];
 	readonly statistics: DataReport["statistics"];
 	readonly restarts: Readonly<Record<string, number>>;
 }
@@ -166,6 +169,7 @@ export class Orchestrator {
 	}
 
 	#laneOpen(collector: string, position: string | undefined): void {
+		this.#options.onLaneOpen();
 		const room = this.#roomOf(collector);
 		if (room === undefined) return;
 		room.waiting.delete(collector);
@@ -199,7 +203,7 @@ export class Orchestrator {
 			}
 		}
 		for (const [name, state] of Object.entries(data.sinks)) health[name] = state;
-		return { health, ledger: data.ledger, statistics: data.statistics, restarts };
+		return { health, ledger: data.ledger, standings: data.standings, statistics: data.statistics, restarts };
 	}
 }
 
