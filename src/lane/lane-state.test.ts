@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { CrashFiles } from "../../test/support/crash-files.ts";
 import { MemoryFiles } from "../../test/support/memory-files.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { type StateFiles, systemStateFiles } from "../platform/state-files.ts";
@@ -123,6 +124,22 @@ test("LaneState forgets a pending manifest where the sink goes back behind it", 
 	expect(state.pending).toBeUndefined();
 	state.append(manifest(5, { count: 3, lastSequence: 43, lastCursor: "c43" }));
 	expect(state.pending?.count).toBe(3);
+});
+
+test("openLaneState() makes the name of a file safe that a process left behind before it synced the folder", () => {
+	const files = new CrashFiles();
+	const ended = files.view(({ kind, bytes }) => {
+		if (kind === "sync_folder") throw new Error("The process ended");
+		return bytes;
+	});
+	expect(() => openLaneState("/s", "a", worldOf(ended))).toThrow(/Open the state/);
+	const open = () => openLaneState("/s", "a", { ...worldOf(files.view(({ bytes }) => bytes)), randomId: () => "beef" });
+	const state = open();
+	state.append(manifest(1));
+	// Of the names only what was synced survives.
+	files.losePower({ below: () => 0, chance: () => false });
+	expect(open().id).toBe(state.id);
+	expect(open().beginning.fresh).toBe(false);
 });
 
 test("LaneState keeps its file below its limit for ever", () => {

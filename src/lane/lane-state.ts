@@ -19,7 +19,8 @@
  * sum does not fit, and it is cut off when the file is opened next. A loss of power: the header, the first manifest (from which on the lane is no longer
  * fresh), and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
  * harmless: the stream is asked where the lane stands, and what it says repairs the mark; a manifest that was lost means that its batch is cut anew, which
- * no one can tell as long as it was not stored. No line is synced on its own, for that would cost milliseconds per batch on the thread that publishes.
+ * no one can tell as long as it was not stored; where it arrives late, the lane goes on behind it. No line is synced on its own, for that would cost
+ * milliseconds per batch on the thread that publishes. A file without a manifest is written again when it is opened, for its name may not be safe yet.
  *
  * A damaged line between whole ones is skipped. A damaged header takes the identity with it: the file is set aside as `<name>.lane.damaged`, and the lane
  * begins fresh, with a new id. A version above ours is refused, for nobody knows what it promised.
@@ -117,7 +118,7 @@ interface Found {
 	readonly manifest: Manifest | undefined;
 	readonly adopted: string | undefined;
 	readonly length: number;
-	/** False where the file is to be written anew before anything is appended: it is new, or damaged. */
+	/** False where the file is to be written anew before anything is appended: it is new, damaged, or without a batch. */
 	readonly whole: boolean;
 }
 
@@ -154,7 +155,9 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 		else if (record?.kind === "adopted") adopted = record.lane;
 		else damaged = true;
 	}
-	return { id, lane, mark, manifest, adopted, length: content.length, whole: !damaged };
+	// Without a manifest it may be that the process ended before the folder was synced: written again, so that its name and the id outlive the first batch.
+	const isBegun = manifest !== undefined || mark.batch > 0;
+	return { id, lane, mark, manifest, adopted, length: content.length, whole: !damaged && isBegun };
 }
 
 /** The mark that a manifest implies. */
