@@ -1,26 +1,24 @@
-import { assert } from "../../src/base/assert.ts";
 import { OperatingError } from "../../src/base/errors.ts";
-import { bytes } from "../../src/base/units.ts";
 import { openLaneState } from "../../src/lane/lane-state.ts";
-import type { Clock } from "../../src/platform/clock.ts";
+import { LaneDelivery } from "../../src/orchestrator/lane-delivery.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
-import type { Epoch, LaneConnection, LaneLink, OutgoingMessage } from "../../src/sinks/nats/epoch.ts";
 import { NatsLane } from "../../src/sinks/nats/lane.ts";
 import { Slots } from "../../src/sinks/nats/slots.ts";
-import { silentLog } from "../../src/telemetry/log.ts";
-import { MemoryFiles } from "../support/memory-files.ts";
 import { sinkOptions } from "../support/nats-sink.ts";
-import { ModelStream } from "./model-stream.ts";
-import { type Seeded, seeded } from "./seeded.ts";
+import { modelLink } from "./model-link.ts";
+import type { Seeded } from "./seeded.ts";
+import { Crash, type RoundPlan, World } from "./world.ts";
 
 /** What a round ended with. */
 export interface LaneRound {
-	/** First and last sequence of each batch that was ever stored, in the order of storing. */
-	readonly stored: readonly (readonly [first: number, last: number])[];
-	/** Ids that were stored. */
-	readonly ids: readonly string[];
+	/** What is wrong, undefined for nothing. */
+	readonly problem: string | undefined;
+	/** Batches that were ever stored. */
+	readonly batches: number;
 	readonly crashes: number;
 	readonly faults: number;
+	readonly diskOperations: number;
+	readonly diskFaults: number;
 	/** A number that is the same for the same seed. */
 	readonly hash: number;
 }
@@ -28,200 +26,117 @@ export interface LaneRound {
 /** Events of a round. */
 export const roundEvents = 200;
 
-/** Steps of a round. Beyond it something stands still. */
-const stepsMax = 20_000;
+/** Characters of a configuration's hash in rounds whose state is to be compacted every few batches; one of 16 is what the agent has. */
+const longConfiguration = 50_000;
 
-/** The process ends here, in the middle of what it does. */
-class Crash extends Error {}
+/** Attempts at a state that a disk refuses. Beyond it the round has failed. */
+const opensMax = 200;
 
-interface World {
-	readonly random: Seeded;
-	readonly stream: ModelStream;
-	/** Messages of connections that ended, which may still arrive. */
-	readonly late: (() => void)[];
-	readonly calm: () => boolean;
-	/** Power may fail in this round. If so the newest message never expires: with both gone nobody would know what was delivered. */
-	readonly power: boolean;
-	/** Batch that the writer knows to be delivered. Later ones do not expire: a limit that removes what nobody has heard of is no retention. */
-	acknowledged: number;
-	time: number;
-	steps: number;
-	faults: number;
+/** Anything may go wrong, each round in its own measure. */
+function anything(random: Seeded): RoundPlan {
+	return { crashes: 0.02, network: 1, power: random.chance(0.5), troubles: random.chance(0.3), trouble: undefined };
 }
 
 /**
- * A writer, its state and a stream, with faults between any two steps: requests and answers lost, bytes of ended connections that arrive later in any order,
- * refusals, messages that expire, the writer killed with or without a torn line, or without power. Repeats exactly for the same seed.
+ * A lane with its state and a stream, with faults between any two steps: requests and answers lost, bytes of ended connections that arrive later in any order,
+ * refusals, messages that expire, disks that refuse, the process killed in the middle of anything, or the power lost. Repeats exactly for the same seed.
+ * Never rejects for what the agent does wrong: the result says so.
  */
-export async function laneRound(seed: number): Promise<LaneRound> {
-	const random = seeded(seed);
-	const world: World = {
-		random,
-		stream: new ModelStream("TAPIO", random.chance(0.5) ? 50 : 100_000),
-		late: [],
-		calm: () => world.steps > stepsMax / 2,
-		power: random.chance(0.5),
-		acknowledged: 0,
-		time: 0,
-		steps: 0,
-		faults: 0,
-	};
-	const files = new MemoryFiles();
-	const path = "/s/lanes/systemd.lane";
-	let crashes = 0;
-	for (let done = false; !done; ) {
+export async function laneRound(seed: number, tell?: (line: string) => void, plan = anything): Promise<LaneRound> {
+	const world = new World(seed, plan, tell);
+	const configuration = world.random.chance(0.1) ? "x".repeat(longConfiguration) : "cafe";
+	let problem: string | undefined;
+	let failures = 0;
+	for (let lives = 1; ; lives++) {
 		try {
-			await write(world, files);
-			done = true;
+			await live(world, lives, configuration);
+			break;
 		} catch (error) {
-			if (!(error instanceof Crash)) throw error;
-			crashes++;
-			if (world.power && random.chance(0.6)) files.losePower(path, random.next());
-			else if (random.chance(0.5)) files.tear(path, new TextEncoder().encode('12345678 ["a",'.slice(0, 1 + random.below(13))));
+			try {
+				if (world.isEnd(error)) world.restart();
+				else if (++failures > opensMax) throw error;
+			} catch (wrong) {
+				problem = `life ${lives} ended: ${wrong instanceof Error ? `${codeOf(wrong)}${wrong.message}` : String(wrong)}`;
+				break;
+			}
 		}
 	}
 	for (const arrive of world.late.splice(0)) arrive();
-	const stored = world.stream.history.map(({ count, sequence }) => [sequence - count + 1, sequence] as const);
-	const ids = world.stream.history.map(({ id }) => id);
-	return { stored, ids, crashes, faults: world.faults, hash: Bun.hash.crc32(JSON.stringify([stored, ids, world.time, crashes])) };
+	const history = world.stream.history.map(({ id, body }) => [id, body]);
+	const { crashes, faults, diskOperations, diskFaults, time } = world;
+	const hash = Bun.hash.crc32(JSON.stringify([history, time, crashes, diskOperations]));
+	return { problem: problem ?? findProblem(world), batches: history.length, crashes, faults, diskOperations, diskFaults, hash };
 }
 
-/** One life of the writer. */
-async function write(world: World, files: MemoryFiles): Promise<void> {
-	const { random } = world;
-	const clock: Clock = {
-		now: () => world.time,
-		monotonic: () => world.time,
-		async sleep(duration) {
-			world.time += duration;
-		},
-	};
-	using state = openLaneState("/s", "systemd", { files, log: silentLog, randomId: () => "0a1b" });
+/** One life of the agent, as far as it concerns one lane. */
+async function live(world: World, life: number, configuration: string): Promise<void> {
+	const { random, clock, log, stream } = world;
+	const { signal } = new AbortController();
+	// A process that ended calls nothing any more, whatever it would have done: its own watch stays dead.
+	let over = false;
+	const files = world.files.view((operation) => {
+		if (over) throw new Crash();
+		over = world.isDead;
+		return world.disk(operation);
+	});
+	using state = openLaneState("/s", "systemd", { files, log, randomId: () => `0a1b${life.toString(16)}` });
+	world.tell(`agent: life ${life}: the state says ${JSON.stringify({ ...state.beginning, pending: state.pending?.number })}`);
+	expectBehind(world, state.acknowledged.sequence);
 	const counters = { batches: 0, events: 0, bytes: 0, errors: 0, retries: 0 };
-	const link = modelLink(world);
 	const options = sinkOptions("nats://model:4222");
 	const identity = { collector: "systemd", id: state.id, cluster: options.cluster, node: options.node };
-	const lane = new NatsLane(identity, { link, slots: new Slots(4), options, counters, log: silentLog, clock, random: random.next });
-	const { signal } = new AbortController();
-	const memory = Memory.allocate(64);
-	const position = await lane.open(state.beginning, signal);
-	maybeCrash(world);
-	state.acknowledge({ batch: position.batch, cursor: position.cursor, sequence: position.sequence });
-	let { batch: number, sequence } = position;
-	while (sequence < roundEvents) {
-		maybeCrash(world);
-		// Cut by the source alone, as a batch of a journal is: a lost manifest then changes nothing, while one that is kept is followed.
-		const count = state.pending?.count ?? Math.min(roundEvents - sequence, 1 + ((sequence * 7) % 9));
-		const lastSequence = sequence + count;
-		const text = new TextEncoder().encode(`[${sequence + 1},${lastSequence}]`);
+	const lane = new NatsLane(identity, { link: modelLink(world), slots: new Slots(4), options, counters, log, clock, random: random.next });
+	const delivery = new LaneDelivery({ delivery: "replayable", state, sinks: [lane], configuration, log, clock, signal });
+	const memory = Memory.allocate(1024);
+	let { mark, forced } = await delivery.open();
+	world.step();
+	let read = Number(mark.cursor.slice(2));
+	while (read < roundEvents) {
+		if (read !== mark.sequence) throw new Error(`The source stands at ${read}, and the lane at ${mark.sequence}`);
+		// Cut by what has come so far, as a batch is that has waited long enough: only a manifest tells where.
+		const count = forced?.count ?? Math.min(roundEvents - read, 1 + random.below(9));
+		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => read + 1 + index)));
 		memory.bytes.set(text);
-		number++;
-		state.append({
-			number,
-			count,
-			firstSequence: sequence + 1,
-			lastSequence,
-			firstCursor: `i=${sequence}`,
-			lastCursor: `i=${lastSequence}`,
-			configuration: "",
-		});
-		maybeCrash(world);
-		const after = await lane.send({ number, memory, offset: 0, length: text.length, count, lastSequence, lastCursor: `i=${lastSequence}` }, signal);
-		maybeCrash(world);
-		state.acknowledge({ batch: after.batch, cursor: after.cursor, sequence: after.sequence });
-		world.acknowledged = after.batch;
-		assert(after.batch === number, "The model stream never goes back");
-		sequence = after.sequence;
+		forced = undefined;
+		const lastSequence = read + count;
+		const outcome = await delivery.send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor: `i=${lastSequence}` });
+		// Whatever the disk swallowed: a process that ended goes no further.
+		if (world.isDead) throw new Crash();
+		world.acknowledged = stream.history.at(-1)?.number ?? 0;
+		expectBehind(world, state.acknowledged.sequence);
+		mark = outcome.kind === "rewind" ? outcome.mark : { ...mark, sequence: lastSequence };
+		read = outcome.kind === "rewind" ? Number(mark.cursor.slice(2)) : lastSequence;
+		world.step();
 	}
+	if (world.diskFaults === 0 && delivery.stateFailure !== undefined) throw new Error(`The disk is well, and the lane says ${delivery.stateFailure}`);
 }
 
-function maybeCrash(world: World): void {
-	assert(++world.steps < stepsMax, "The round comes to an end");
-	if (!world.calm() && world.random.chance(0.02)) throw new Crash();
+/** What the state takes for delivered is delivered. */
+function expectBehind({ stream }: World, sequence: number): void {
+	const stored = stream.history.at(-1)?.sequence ?? 0;
+	if (sequence > stored) throw new Error(`The state says that ${sequence} events are delivered, and the stream was given ${stored}`);
 }
 
-function modelLink(world: World): LaneLink {
-	let epoch: (Epoch & { connection: ModelConnection }) | undefined;
-	return {
-		timing: { acknowledgeMs: 10, backoffMinMs: 1, backoffMaxMs: 10 },
-		async current() {
-			maybeCrash(world);
-			if (epoch?.connection.alive !== true) {
-				world.time += world.random.below(200);
-				epoch = { connection: new ModelConnection(world) };
-			}
-			return epoch;
-		},
-		failed(over) {
-			if (over === epoch) epoch.connection.alive = false;
-		},
-		succeeded: () => undefined,
-		messageBytesMax: () => bytes(1_000_000),
-	};
-}
-
-/** A connection on which anything may go wrong that may go wrong on a network. */
-class ModelConnection implements LaneConnection {
-	readonly pendingBytes = 0;
-	alive = true;
-	readonly #world: World;
-
-	constructor(world: World) {
-		this.#world = world;
-	}
-
-	async lastBatch() {
-		this.#step();
-		if (this.#fault(0.1)) throw new OperatingError("nats_timeout", "Lost");
-		return this.#world.stream.messages.at(-1);
-	}
-
-	async isRemoved(_stream: string, streamSequence: number) {
-		this.#step();
-		if (this.#fault(0.1)) throw new OperatingError("nats_timeout", "Lost");
-		return !this.#world.stream.messages.some((message) => message.streamSequence === streamSequence);
-	}
-
-	async request(_subject: string, { headers, body }: OutgoingMessage) {
-		this.#step();
-		const { stream, late, random } = this.#world;
-		const copy = body.slice();
-		const arrive = () => stream.take(headers, copy, this.#world.time);
-		if (this.#fault(0.05)) throw new OperatingError("nats_timeout", "The message was lost");
-		if (this.#fault(0.1)) {
-			late.push(arrive);
-			throw new OperatingError("nats_timeout", "The message is on its way");
+/** What is wrong with all that was ever stored. */
+function findProblem({ stream, errors }: World): string | undefined {
+	const ids = new Set<string>();
+	const [first] = stream.history;
+	let last = 0;
+	for (const { id, lane, body, count, sequence, cursor } of stream.history) {
+		if (ids.has(id)) return `the id ${id} is stored twice`;
+		if (lane !== first?.lane) return `the lane has lost its id ${first?.lane} and is ${lane} now`;
+		ids.add(id);
+		const numbers: number[] = JSON.parse(body);
+		for (const number of numbers) {
+			if (number !== last + 1) return `event ${number} stands behind ${last}, in batch ${id}`;
+			last = number;
 		}
-		stream.full = this.#fault(0.05);
-		const reply = arrive();
-		stream.full = false;
-		if (this.#fault(0.1)) throw new OperatingError("nats_timeout", "The answer was lost");
-		if (random.chance(0.02)) maybeCrash(this.#world);
-		return reply;
+		if (numbers.length !== count || sequence !== last || cursor !== `i=${last}`) return `batch ${id} says other than what it holds`;
 	}
+	if (last !== roundEvents) return `${last} of ${roundEvents} events are stored`;
+	return errors.length === 0 ? undefined : `the agent complains: ${errors[0]}`;
+}
 
-	publish(): void {
-		assert(false, "A lane of JetStream awaits its acknowledgements");
-	}
-
-	flush(): Promise<void> {
-		return Promise.reject(new OperatingError("nats_timeout", "Lost"));
-	}
-
-	/** Between any two steps time passes, late bytes arrive, and old messages expire. */
-	#step(): void {
-		const { late, random, stream } = this.#world;
-		maybeCrash(this.#world);
-		this.#world.time += random.below(20);
-		while (late.length > 0 && random.chance(0.3)) late.splice(random.below(late.length), 1)[0]?.();
-		if (!this.#fault(0.02)) return;
-		const known = stream.messages.filter(({ number }) => number <= this.#world.acknowledged).length;
-		stream.expire(random.below(1 + (this.#world.power ? Math.max(0, known - 1) : known)));
-	}
-
-	#fault(probability: number): boolean {
-		const happens = !this.#world.calm() && this.#world.random.chance(probability);
-		if (happens) this.#world.faults++;
-		return happens;
-	}
+function codeOf(error: Error): string {
+	return error instanceof OperatingError ? `${error.code}: ` : "";
 }

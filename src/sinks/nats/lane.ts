@@ -9,7 +9,7 @@ import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
 import { batchTooLarge, twoWriters } from "./lane-errors.ts";
 import type { LaneHouse } from "./lane-house.ts";
 import { type Reply, readReply } from "./reply.ts";
-import { isSameBatch, type StoredBatch } from "./stored.ts";
+import { isOtherCut, isSameBatch, type StoredBatch } from "./stored.ts";
 import { laneSubject } from "./subject.ts";
 
 /** Guard refusals in a row before the connection is taken for the cause. */
@@ -45,6 +45,8 @@ export class NatsLane implements SinkLane {
 	#adoptedAt: number | undefined;
 	/** A batch that was given back as too large: late bytes may still store it. */
 	#givenBack: Batch | undefined;
+	/** Nothing is delivered since the lane opened: a batch of the run before may still arrive, and its manifest be lost. */
+	#isNew = true;
 
 	/** Throws OperatingError "nats_subject". */
 	constructor(identity: LaneIdentity, house: LaneHouse) {
@@ -100,7 +102,7 @@ export class NatsLane implements SinkLane {
 			try {
 				const position = await this.#attempt(epoch, batch, body, body !== raw, signal);
 				if (position === undefined) continue;
-				if (position.batch === batch.number) this.#count(batch, body.length);
+				if (position.batch === batch.number && position.sequence === batch.lastSequence) this.#count(batch, body.length);
 				return position;
 			} catch (error) {
 				this.#close(epoch, error, signal);
@@ -206,6 +208,7 @@ export class NatsLane implements SinkLane {
 		if (stored.number === this.#known.batch) return undefined;
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
+		if (this.#isNew && isOtherCut(stored, batch)) return this.#arrivedLate(stored);
 		// A live lane skips the number of a batch that its predecessor sent before it was killed: here it is, late.
 		if (stored.number < batch.number) return undefined;
 		throw twoWriters(this.#subject, this.#identity.id, stored);
@@ -250,9 +253,23 @@ export class NatsLane implements SinkLane {
 	#delivered(batch: Batch): LanePosition {
 		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence };
 		this.#givenBack = undefined;
+		this.#isNew = false;
 		this.#moved = 0;
 		this.#refused = 0;
 		this.problem = undefined;
+		this.#house.link.succeeded();
+		return this.#known;
+	}
+
+	/**
+	 * A batch of the run before arrived behind the ASK of `open`, and its manifest went with the power, or was refused by the disk. A moment later `open`
+	 * would have found it: the lane goes on behind it. Only before anything is delivered: a copy of the state folder is found out at its second batch.
+	 */
+	#arrivedLate(stored: StoredBatch): LanePosition {
+		const { number: batch, cursor, sequence } = stored;
+		this.#known = { batch, cursor, sequence };
+		this.#isNew = false;
+		this.#house.log.warn("A batch of the run before arrived late, and its manifest is lost; the lane goes on behind it.", { lane: this.name, batch });
 		this.#house.link.succeeded();
 		return this.#known;
 	}

@@ -52,6 +52,12 @@ export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
 	);
 }
 
+/** True where what is stored begins where this batch does and ends elsewhere: the same source, cut at another place. Only for sources that can be read again. */
+export function isOtherCut(stored: StoredBatch, batch: Batch): boolean {
+	const beginsTogether = stored.count > 0 && stored.sequence - stored.count === batch.lastSequence - batch.count;
+	return stored.number === batch.number && stored.cursor !== "" && beginsTogether && stored.sequence !== batch.lastSequence;
+}
+
 function whole(text: string): number {
 	return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }

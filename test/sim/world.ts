@@ -1,0 +1,160 @@
+import { OperatingError } from "../../src/base/errors.ts";
+import type { Clock } from "../../src/platform/clock.ts";
+import { createLog, type Log } from "../../src/telemetry/log.ts";
+import { CrashFiles, type DiskKind, type DiskOperation } from "../support/crash-files.ts";
+import { ModelStream } from "./model-stream.ts";
+import { type Seeded, seeded } from "./seeded.ts";
+
+/** Steps of a round. Beyond it something stands still. */
+const stepsMax = 40_000;
+
+/** Operations for which the disk may refuse. */
+const troubleMax = 40;
+
+/** The process ends here, in the middle of what it does. */
+export class Crash extends Error {}
+
+/** What the disk does wrong: from its operation `from` to before `until`, of one kind or of all. */
+export interface DiskTrouble {
+	readonly from: number;
+	readonly until: number;
+	readonly kind: DiskKind | undefined;
+	/** A write takes a part and says so, instead of failing. */
+	readonly short: boolean;
+}
+
+/** How a round is played. */
+export interface RoundPlan {
+	/** A step ends the process this often. */
+	readonly crashes: number;
+	/** A step of the network goes wrong this often; 1 for as often as usual. */
+	readonly network: number;
+	/** An end of the process may be that of the whole machine. */
+	readonly power: boolean;
+	/** Undefined: none. */
+	readonly trouble: DiskTrouble | undefined;
+	/** The disk refuses now and then. */
+	readonly troubles: boolean;
+}
+
+/** What a round plays with, from its first step to its last: time, chance, a stream, a network and a disk. */
+export class World {
+	readonly random: Seeded;
+	readonly stream: ModelStream;
+	readonly files = new CrashFiles();
+	/** Messages of connections that ended, which may still arrive. */
+	readonly late: (() => void)[] = [];
+	readonly plan: RoundPlan;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly tell: (line: string) => void;
+	/** Batch that the writer knows to be delivered. Later ones do not expire: a limit that removes what nobody has heard of is no retention. */
+	acknowledged = 0;
+	time = 0;
+	crashes = 0;
+	faults = 0;
+	/** Operations of the disk, and those of them that failed or fell short. */
+	diskOperations = 0;
+	diskFaults = 0;
+	/** Said by the agent as an error, but for what a disk that refuses explains. */
+	readonly errors: string[] = [];
+	#steps = 0;
+	#isDead = false;
+	#trouble: DiskTrouble | undefined;
+
+	constructor(seed: number, plan: (random: Seeded) => RoundPlan, tell?: (line: string) => void) {
+		this.random = seeded(seed);
+		this.plan = plan(this.random);
+		this.#trouble = this.plan.trouble;
+		this.stream = new ModelStream("TAPIO", this.random.chance(0.5) ? 50 : 100_000);
+		this.tell = tell === undefined ? () => undefined : (line) => tell(`${String(this.time).padStart(8)} ms  ${line}`);
+		this.clock = {
+			now: () => this.time,
+			monotonic: () => this.time,
+			sleep: async (duration) => {
+				this.time += duration;
+			},
+		};
+		this.log = createLog("debug", "agent", ({ level, message, fields }) => {
+			this.tell(`agent: ${level}: ${message} ${JSON.stringify(fields)}`);
+			if (level === "error" && message !== "The state of a lane cannot be written.") this.errors.push(message);
+		});
+	}
+
+	/** No more faults: a round comes to an end. */
+	get isCalm(): boolean {
+		return this.#steps > stepsMax / 2;
+	}
+
+	/** The process has ended. */
+	get isDead(): boolean {
+		return this.#isDead;
+	}
+
+	/** The stream may outlive what the agent knows of it. If so the newest message never expires: with both gone nobody would know what was delivered. */
+	get isForgetful(): boolean {
+		return this.plan.power || this.plan.troubles || this.plan.trouble !== undefined;
+	}
+
+	/** Between any two steps the process may end. Throws Crash where it does, and wherever it goes on as if it had not noticed. */
+	step(): void {
+		if (this.#isDead) throw new Crash();
+		if (++this.#steps > stepsMax) throw new Error("The round does not come to an end");
+		if (this.isCalm || !this.random.chance(this.plan.crashes)) return;
+		this.#isDead = true;
+		throw new Crash();
+	}
+
+	/** Whether something that goes wrong with this probability does so now. */
+	fault(probability: number): boolean {
+		const happens = !this.isCalm && this.random.chance(probability * this.plan.network);
+		if (happens) this.faults++;
+		return happens;
+	}
+
+	/** What the disk does with an operation: see DiskWatch. */
+	disk({ kind, path, bytes }: DiskOperation): number {
+		this.step();
+		const number = ++this.diskOperations;
+		if (this.#trouble === undefined && this.plan.troubles && !this.isCalm && this.random.chance(0.02)) {
+			const kinds: readonly (DiskKind | undefined)[] = [undefined, undefined, "open", "write", "truncate", "sync", "rename", "sync_folder"];
+			const until = number + 1 + this.random.below(troubleMax);
+			this.#trouble = { from: number, until, kind: kinds[this.random.below(kinds.length)], short: this.random.chance(0.3) };
+		}
+		const trouble = this.#trouble;
+		if (trouble !== undefined && number >= trouble.until) this.#trouble = undefined;
+		else if (trouble !== undefined && number >= trouble.from && (trouble.kind ?? kind) === kind) {
+			this.diskFaults++;
+			if (trouble.short && kind === "write") {
+				this.tell(`disk: ${kind} ${path}: takes a part of ${bytes} bytes`);
+				return 1 + this.random.below(bytes);
+			}
+			this.tell(`disk: ${kind} ${path}: EIO`);
+			throw new Error(`EIO: ${kind} ${path}`);
+		}
+		// A process that ends in a write leaves a part of it behind: the next step finds it dead.
+		if (kind === "write" && !this.isCalm && this.random.chance(this.plan.crashes)) {
+			this.#isDead = true;
+			return 1 + this.random.below(bytes);
+		}
+		this.tell(`disk: ${kind} ${path}${bytes > 0 ? `, ${bytes} bytes` : ""}`);
+		return bytes;
+	}
+
+	/** The process begins again, after it was killed or the power was lost. */
+	restart(): void {
+		this.crashes++;
+		this.#isDead = false;
+		const power = this.plan.power && this.random.chance(0.6);
+		this.tell(power ? "--- the power is lost" : "--- the process is killed");
+		if (power) for (const line of this.files.losePower(this.random)) this.tell(`disk: ${line}`);
+	}
+
+	/** What the error means: true where the process ended, false where the disk refused what the agent cannot begin without. Anything else is thrown. */
+	isEnd(error: unknown): boolean {
+		if (this.#isDead) return true;
+		const isRefusal = error instanceof OperatingError && ["state_open", "state_write"].includes(error.code);
+		if (!isRefusal || !this.isForgetful || this.diskFaults === 0) throw error;
+		return false;
+	}
+}
