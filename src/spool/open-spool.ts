@@ -1,0 +1,98 @@
+import { assert } from "../base/assert.ts";
+import { OperatingError } from "../base/errors.ts";
+import { encodeToken } from "../base/token.ts";
+import type { SpoolFiles } from "../platform/spool-files.ts";
+import type { Log } from "../telemetry/log.ts";
+import { closing, type FoundSegments, findSegments, findTail, type Segment, type SegmentTail } from "./open-segments.ts";
+import { type FoundPosition, type Gone, PositionFile, positionName, readPosition } from "./position.ts";
+import type { SpoolLimits } from "./record.ts";
+import { laneBytesMax, laneTag, type Place, type SpoolLane } from "./segment.ts";
+import { Spool } from "./spool.ts";
+
+/** Name of the folder of all spools in the state folder. */
+export const spoolFolderName = "spool";
+
+/** What a spool needs of the world. */
+export interface SpoolWorld {
+	readonly files: SpoolFiles;
+	readonly log: Log;
+}
+
+/**
+ * Opens the spool of a lane in the state folder, or begins it: reads the headers of the segments and the last one to its end, cuts off what a crash left
+ * torn there, and removes what is acknowledged. Damage further in front is found and counted when it is come to. Throws OperatingError "spool_newer" where a
+ * newer agent wrote it, "spool_foreign" where a file is that of another lane or none at all, and "spool_open" where the disk refuses. The state folder is held by
+ * its lock. Blocks; a worker of its own.
+ */
+export function openSpool(directory: string, lane: SpoolLane, limits: SpoolLimits, world: SpoolWorld): Spool {
+	assert(lane.name !== "" && lane.id !== "", "A lane has a name and an id");
+	const parent = `${directory}/${spoolFolderName}`;
+	const folder = `${parent}/${encodeToken(lane.name)}`;
+	const longest = Math.max(...[lane.name, lane.id].map((text) => new TextEncoder().encode(text).length));
+	if (longest > laneBytesMax) throw new OperatingError("spool_open", `Open the spool of a lane with a name of ${longest} bytes`);
+	try {
+		const { files } = world;
+		files.makeDirectory(folder);
+		for (const path of [directory, parent]) files.syncDirectory(path);
+		const found = findSegments(files, folder, lane);
+		const [segments, tail] = withTail(files, found.segments, lane);
+		const spent = [...found.spent, ...found.segments.filter((segment) => !segments.includes(segment)).map(({ path }) => path)];
+		for (const name of found.strangers)
+			world.log.warn("A file in the spool is none of its own and is left alone.", { lane: lane.name, file: `${folder}/${name}` });
+		const position = openPosition(files, folder, lane, segments[0]?.before ?? tail.place);
+		try {
+			files.syncDirectory(folder);
+			return new Spool(world.files, folder, lane, limits, { ...position, segments, tail, spent });
+		} catch (cause) {
+			position.file[Symbol.dispose]();
+			throw cause;
+		}
+	} catch (cause) {
+		if (cause instanceof OperatingError) throw cause;
+		throw new OperatingError("spool_open", `Open the spool of the lane ${lane.name} in ${folder}`, {
+			cause,
+			hint: "check that the disk of orchestrator.state_dir is writable and has room",
+		});
+	}
+}
+
+/** Segments with the end of the last one found. Those behind the last whole record hold nothing, though their headers say what should stand before them. */
+function withTail(files: SpoolFiles, segments: FoundSegments["segments"], lane: SpoolLane): [Segment[], SegmentTail] {
+	const kept = [...segments];
+	let place: Place = { records: 0, events: 0 };
+	for (let last = kept.at(-1); last !== undefined; last = kept.at(-1)) {
+		const tail = findTail(files, last, lane);
+		if (tail.place.records > place.records) place = tail.place;
+		if (tail.number > 0) {
+			last.bytes = tail.bytes;
+			return [kept, { ...tail, place }];
+		}
+		kept.pop();
+	}
+	return [kept, { bytes: 0, place, number: 0 }];
+}
+
+interface OpenPosition {
+	readonly file: PositionFile;
+	readonly gone: Gone;
+}
+
+function openPosition(files: SpoolFiles, folder: string, lane: SpoolLane, first: Place): OpenPosition {
+	const path = `${folder}/${positionName}`;
+	const file = files.open(path);
+	try {
+		const found: FoundPosition | undefined = readPosition(file, laneTag(lane), path);
+		const gone = found?.gone ?? { ...first, number: 0 };
+		return { file: new PositionFile(file, laneTag(lane), found, gone), gone };
+	} catch (cause) {
+		file.close();
+		throw cause;
+	}
+}
+
+/** The position as a reader sees it who changes nothing; undefined where there is none. Throws as readPosition does. */
+export function peekPosition(files: SpoolFiles, folder: string, tag: number): Gone | undefined {
+	const path = `${folder}/${positionName}`;
+	const file = files.read(path);
+	return file === undefined ? undefined : closing(file, () => readPosition(file, tag, path)?.gone);
+}

@@ -1,0 +1,366 @@
+import { AssertionError, assert } from "../base/assert.ts";
+import { OperatingError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
+import type { SpoolFiles } from "../platform/spool-files.ts";
+import { type Amount, type DropReason, minus, noAmount, noDrops, noRefusals, plus, type RefusalReason, type SpoolAccount } from "./account.ts";
+import type { Segment } from "./open-segments.ts";
+import { HeadReader } from "./reader.ts";
+import type { AppendOutcome, SpoolLimits, SpoolRecord } from "./record.ts";
+import type { FoundRecord } from "./scan.ts";
+import {
+	checksum,
+	cursorBytesMax,
+	encodeHeader,
+	encodeRecordHead,
+	laneTag,
+	type Place,
+	payloadBytesMax,
+	placeBehind,
+	type RecordHead,
+	recordBytes,
+	type SpoolLane,
+	segmentName,
+} from "./segment.ts";
+import { Shelf, type SpoolBeginning, segmentBytesFor, segmentsMax } from "./shelf.ts";
+import { SegmentWriter } from "./writer.ts";
+
+/** Expired records dropped by one `tick`. Beyond it the next one goes on. */
+export const expiredMax = 4096;
+
+/** The head as it was given out. */
+interface Lease {
+	readonly record: FoundRecord;
+	/** Its segment was dropped meanwhile. It counts as left until it is acknowledged after all, or the head is asked for again. */
+	isDropped: boolean;
+}
+
+/**
+ * The spool of one lane, open. Batches go in behind and come out in front, in order. One thread; every call blocks for as long as the disk does. In memory it holds
+ * one record while that is handed over, and a hundred bytes a segment. No disk makes `append`, `acknowledge`, `tick` and `sync` throw: what it refuses shows in what
+ * they return, in `account.faults`, and in `fault`. `head` throws OperatingError "spool_read".
+ */
+export class Spool implements Disposable {
+	readonly #folder: string;
+	readonly #lane: SpoolLane;
+	readonly #limits: SpoolLimits;
+	readonly #tag: number;
+	readonly #segmentBytes: number;
+	readonly #shelf: Shelf;
+	readonly #writer: SegmentWriter;
+	readonly #reader: HeadReader;
+	#lastNumber: number;
+	#lease: Lease | undefined;
+	#syncedAt: number | undefined;
+	readonly #found: Amount;
+	#stored = noAmount;
+	#acknowledged = noAmount;
+	readonly #dropped = noDrops();
+	readonly #refused = noRefusals();
+	#faults = 0;
+	#fault: OperatingError | undefined;
+	#isClosed = false;
+
+	/** For openSpool alone. */
+	constructor(files: SpoolFiles, folder: string, lane: SpoolLane, limits: SpoolLimits, beginning: SpoolBeginning) {
+		assert(limits.maxBytes >= MiB, "A spool has room for a few segments");
+		assert(limits.maxAge > 0, "A spool keeps something for a while");
+		this.#folder = folder;
+		this.#lane = lane;
+		this.#limits = limits;
+		this.#tag = laneTag(lane);
+		this.#segmentBytes = segmentBytesFor(limits.maxBytes);
+		this.#shelf = new Shelf(files, beginning, (what, cause) => this.#note(what, cause));
+		this.#writer = new SegmentWriter(files, folder);
+		this.#reader = new HeadReader(files, this.#tag);
+		this.#lastNumber = Math.max(beginning.gone.number, beginning.tail.number);
+		this.#found = minus(this.#shelf.tail, this.#shelf.gone);
+		this.#resume(this.#shelf.segments.at(-1));
+		this.#release();
+	}
+
+	/** Goes on in the last segment, unless it is full or its header is damaged: then the next record begins a new one. */
+	#resume(last: Segment | undefined): void {
+		if (last === undefined || last.headerBytes === 0 || last.bytes >= this.#segmentBytes) return;
+		try {
+			this.#writer.resume(last);
+		} catch (cause) {
+			this.#note(`Open ${last.path}`, cause);
+		}
+	}
+
+	/** What became of everything; made anew at each call. */
+	get account(): SpoolAccount {
+		const left = minus(this.#shelf.tail, this.#shelf.gone);
+		return {
+			found: this.#found,
+			stored: this.#stored,
+			acknowledged: this.#acknowledged,
+			dropped: { ...this.#dropped },
+			refused: { ...this.#refused },
+			left: this.#lease?.isDropped === true ? plus(left, amountOf(this.#lease.record)) : left,
+			bytes: this.#shelf.bytes,
+			faults: this.#faults,
+		};
+	}
+
+	/** What the disk refused last, until a record is stored again: for the health of the agent. */
+	get fault(): OperatingError | undefined {
+		return this.#fault;
+	}
+
+	/** Number of the last record that was ever stored, as far as is known; 0 for none. The next one is above it. */
+	get lastNumber(): number {
+		return this.#lastNumber;
+	}
+
+	/**
+	 * Stores a record behind all others; it is on disk as the policy of `fsync` says when this returns "stored". Where the spool is at its limit, the oldest segments
+	 * are dropped first. The payload is not kept.
+	 */
+	append(record: SpoolRecord): AppendOutcome {
+		assert(!this.#isClosed, "The spool is open");
+		assert(record.number > 0 && record.count > 0 && record.payload.length > 0, "A batch has a number and holds events");
+		const cursor = new TextEncoder().encode(record.lastCursor);
+		const amount: Amount = { records: 1, events: record.count };
+		const lengths = { cursorBytes: cursor.length, payloadBytes: record.payload.length };
+		const bytes = recordBytes(lengths);
+		const isLarge = cursor.length > cursorBytesMax || record.payload.length > payloadBytesMax;
+		if (isLarge || bytes + this.#header(record).length > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
+		if (record.number <= this.#lastNumber) return this.#refuse("spool_order", amount);
+		const bodySum = checksum(record.payload, checksum(cursor));
+		const head: RecordHead = { ...record, ...lengths, before: this.#shelf.tail, bodySum };
+		const parts = [encodeRecordHead(head, this.#tag), cursor, record.payload];
+		try {
+			this.#makeRoom(bytes, record);
+			if (this.#shelf.isChoked) throw new Error("Too many old segments cannot be removed");
+			if (this.#writer.segment === undefined) this.#begin(record);
+			this.#writer.append(parts, this.#limits.fsync === "always");
+		} catch (cause) {
+			this.#discardEmpty();
+			const error = this.#note("Append to the spool", cause);
+			return this.#refuse("spool_failed", amount, error);
+		}
+		this.#shelf.extend(placeBehind(head));
+		this.#lastNumber = record.number;
+		this.#stored = plus(this.#stored, amount);
+		this.#fault = undefined;
+		return { status: "stored" };
+	}
+
+	#refuse(reason: RefusalReason, amount: Amount, error?: OperatingError): AppendOutcome {
+		this.#refused[reason] = plus(this.#refused[reason], amount);
+		return error === undefined ? { status: "refused", reason } : { status: "refused", reason, error };
+	}
+
+	/** Ends a segment that is full, and drops the oldest ones until the record fits. */
+	#makeRoom(bytes: number, record: SpoolRecord): void {
+		const last = this.#writer.segment;
+		if (last !== undefined && last.bytes > last.headerBytes && last.bytes + bytes > this.#segmentBytes) this.#seal();
+		const needed = () => bytes + (this.#writer.segment === undefined ? this.#header(record).length : 0);
+		const { segments } = this.#shelf;
+		while (segments.length > 0 && (this.#shelf.bytes + needed() > this.#limits.maxBytes || segments.length >= segmentsMax)) {
+			if (segments[0] === this.#writer.segment) this.#seal();
+			this.#drop(this.#shelf.endOf(0), "spool_full");
+			this.#release();
+		}
+	}
+
+	#header(record: SpoolRecord): Uint8Array {
+		return encodeHeader({ lane: this.#lane, number: record.number, before: this.#shelf.tail, time: record.time });
+	}
+
+	#begin(record: SpoolRecord): void {
+		const header = this.#header(record);
+		const segment: Segment = {
+			path: `${this.#folder}/${segmentName(record.number)}`,
+			before: this.#shelf.tail,
+			headerBytes: header.length,
+			bytes: header.length,
+		};
+		this.#shelf.reuse(segment.path);
+		try {
+			this.#writer.begin(segment, header);
+		} catch (cause) {
+			this.#shelf.discard(segment.path);
+			throw cause;
+		}
+		this.#shelf.add(segment);
+	}
+
+	#seal(): void {
+		try {
+			this.#writer.seal(this.#limits.fsync !== "never");
+		} catch (cause) {
+			this.#note("Sync the spool", cause);
+		}
+	}
+
+	/** A segment that was begun for a record that was refused, and is written no more, holds nothing. */
+	#discardEmpty(): void {
+		const last = this.#shelf.segments.at(-1);
+		if (last !== undefined && last !== this.#writer.segment && last.bytes === last.headerBytes) {
+			this.#reader.leave();
+			this.#shelf.discard(last.path);
+		}
+	}
+
+	/**
+	 * The oldest record that is neither acknowledged nor dropped, undefined where there is none. The same one until it is acknowledged, unless it is dropped. What is
+	 * damaged in front of it is skipped and counted, what is older than `max_age` at `now` dropped. `now` in milliseconds since 1970. Throws OperatingError
+	 * "spool_read" where the disk fails; the call may be made again, and gives up what the disk fails to read for the third time.
+	 */
+	head(now: number): SpoolRecord | undefined {
+		assert(!this.#isClosed, "The spool is open");
+		const wasDropped = this.#lease?.isDropped === true ? this.#lease : undefined;
+		if (wasDropped !== undefined) this.#dropped.spool_full = plus(this.#dropped.spool_full, amountOf(wasDropped.record));
+		this.#lease = undefined;
+		try {
+			// Every turn but the last takes something away.
+			for (let record = this.#find(); record !== undefined; record = this.#find()) {
+				const read = this.#isExpired(record, now) ? undefined : this.#reader.body(record);
+				if (read?.kind === "whole") {
+					this.#lease = { record, isDropped: false };
+					return recordOf(record.head, read.body);
+				}
+				const reason = read === undefined ? "spool_expired" : read.kind === "damaged" ? "spool_damaged" : "spool_unreadable";
+				this.#drop(placeBehind(record.head), reason, record.head.number);
+			}
+			return undefined;
+		} catch (error) {
+			this.#faults++;
+			throw error;
+		} finally {
+			this.#release();
+		}
+	}
+
+	#isExpired({ head }: FoundRecord, now: number): boolean {
+		return head.time + this.#limits.maxAge < now;
+	}
+
+	/** The record behind what is gone, with what is missing before it counted. Undefined where nothing is left. */
+	#find(): FoundRecord | undefined {
+		for (;;) {
+			this.#release();
+			const { gone, tail, segments } = this.#shelf;
+			if (gone.records >= tail.records) return undefined;
+			const [first] = segments;
+			const end = this.#shelf.endOf(0);
+			const found = first === undefined ? undefined : this.#reader.find(first, gone, end);
+			if (found?.kind === "record") {
+				const { before } = found.record.head;
+				if (before.records > gone.records) this.#drop(before, "spool_damaged");
+				return found.record;
+			}
+			// What is appended from now on is not to stand behind what cannot be read.
+			if (first !== undefined && first === this.#writer.segment) this.#seal();
+			this.#drop(end, found?.kind === "unreadable" ? "spool_unreadable" : "spool_damaged");
+		}
+	}
+
+	/**
+	 * The head was delivered, and is done with. `number` is that of the record that `head` returned last; true where it was still there to be acknowledged, which it
+	 * is even if its segment was dropped meanwhile.
+	 */
+	acknowledge(number: number): boolean {
+		assert(!this.#isClosed, "The spool is open");
+		const lease = this.#lease;
+		if (lease === undefined || lease.record.head.number !== number) return false;
+		this.#lease = undefined;
+		this.#acknowledged = plus(this.#acknowledged, amountOf(lease.record));
+		if (!lease.isDropped) this.#shelf.advance(placeBehind(lease.record.head), number);
+		this.#release();
+		return true;
+	}
+
+	/** What comes up with time: syncs where the interval is over, drops what is expired, removes what could not be removed before. `now` in milliseconds since 1970. */
+	tick(now: number): void {
+		assert(!this.#isClosed, "The spool is open");
+		this.#syncIfDue(now);
+		try {
+			for (let dropped = 0; dropped < expiredMax && this.#lease === undefined; dropped++) {
+				const record = this.#limits.maxAge === Number.POSITIVE_INFINITY ? undefined : this.#find();
+				if (record === undefined || !this.#isExpired(record, now)) break;
+				this.#drop(placeBehind(record.head), "spool_expired", record.head.number);
+			}
+		} catch (cause) {
+			this.#note("Look for what is expired in the spool", cause);
+		}
+		this.#release();
+	}
+
+	#syncIfDue(now: number): void {
+		const { fsync } = this.#limits;
+		if (typeof fsync !== "number" || !this.#writer.isDirty) return;
+		// A clock that was set back must not put the sync off.
+		const isEarly = this.#syncedAt !== undefined && now >= this.#syncedAt && now - this.#syncedAt < fsync;
+		if (isEarly) return;
+		this.#syncedAt = now;
+		this.sync();
+	}
+
+	/** Makes everything that is stored survive a loss of power, whatever the policy. True where the disk says so. Milliseconds. */
+	sync(): boolean {
+		try {
+			this.#writer.sync();
+			return true;
+		} catch (cause) {
+			this.#note("Sync the spool", cause);
+			this.#discardEmpty();
+			return false;
+		}
+	}
+
+	/** Everything before `place` is gone for this reason, but for what is in the hands of the sink. */
+	#drop(place: Place, reason: DropReason, number = 0): void {
+		const { gone, tail } = this.#shelf;
+		const lease = this.#lease;
+		// Only files of different histories make events go back while records go on.
+		const end: Place = { records: place.records, events: Math.max(place.events, gone.events) };
+		let amount = minus(end, gone);
+		if (lease !== undefined && !lease.isDropped && end.records > gone.records) {
+			lease.isDropped = true;
+			amount = minus(amount, amountOf(lease.record));
+		}
+		this.#dropped[reason] = plus(this.#dropped[reason], amount);
+		this.#shelf.advance(end, end.records === tail.records ? this.#lastNumber : number);
+	}
+
+	/** Lets go of what is gone. */
+	#release(): void {
+		if (this.#shelf.takeOff(this.#writer.segment)) this.#reader.leave();
+		this.#shelf.settle();
+	}
+
+	#note(what: string, cause: unknown): OperatingError {
+		// A defect of ours is not the disk's.
+		if (cause instanceof AssertionError) throw cause;
+		this.#faults++;
+		const error = new OperatingError("spool_disk", `${what} of the lane ${this.#lane.name}`, {
+			cause,
+			hint: "check that the disk of orchestrator.state_dir is writable and has room",
+		});
+		this.#fault = error;
+		return error;
+	}
+
+	/** Syncs, unless the policy is "never", and closes. What is left is there when it is opened again. Safe twice. */
+	[Symbol.dispose](): void {
+		if (this.#isClosed) return;
+		this.#seal();
+		this.#shelf.settle();
+		this.#isClosed = true;
+		this.#reader[Symbol.dispose]();
+		this.#shelf[Symbol.dispose]();
+	}
+}
+
+function amountOf({ head }: FoundRecord): Amount {
+	return { records: 1, events: head.count };
+}
+
+function recordOf(head: RecordHead, body: Uint8Array): SpoolRecord {
+	const { number, count, firstSequence, lastSequence, time } = head;
+	const lastCursor = new TextDecoder().decode(body.subarray(0, head.cursorBytes));
+	return { number, count, firstSequence, lastSequence, lastCursor, time, payload: body.subarray(head.cursorBytes) };
+}
