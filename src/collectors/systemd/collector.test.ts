@@ -151,6 +151,17 @@ testNeeding(["journald", "clang"], "JournalCollector says what the loss of the s
 	expect(foreign.numbers).toEqual(rest.numbers);
 	expect(counted(foreign, "vacuumed")).toBe(0);
 
+	// The last one was vacuumed away itself, and nothing came since: no loss.
+	const last = (cursors.at(-1) ?? "").replace(/i=[0-9a-f]+/, "i=ffff").replace(/;t=[0-9a-f]+/, ";t=7ffffffffffff");
+	using atEnd = new JournalReader(path, { position: last }).start().readAll();
+	expect([atEnd.events.length, atEnd.collector.health().status]).toEqual([0, "healthy"]);
+
+	// That of another machine, and later than everything here.
+	const others = last.replace(/^s=.{32}/, `s=${"0".repeat(32)}`).replace(/;b=.{32}/, `;b=${"0".repeat(32)}`);
+	using elsewhere = new JournalReader(path, { position: others }).start().readAll();
+	expect(elsewhere.events.length).toBe(0);
+	expect(elsewhere.collector.health()).toMatchObject({ status: "degraded", message: expect.stringContaining("that of another journal") });
+
 	// Whether any of those that are gone would have matched is unknown.
 	using filtered = new JournalReader(path, { position: cursors[9] ?? "", config: { units: ["x.service"] } }).start().readAll();
 	expect(filtered.events).toEqual([]);

@@ -36,6 +36,9 @@ const counter = {
 	gaps: counterOwn + 4,
 } as const;
 
+const foreignPosition =
+	"the saved position is that of another journal, and what this one held is older and was passed over: where the state folder came from another machine, stop the agent and remove lanes/systemd.lane in it";
+
 /**
  * Follows the journal: every entry, formatted, into the ring, in order. Runs in a child process, because a truncated journal file kills its reader.
  * It stops reading while the ring is full and loses nothing by it.
@@ -56,6 +59,8 @@ export class JournalCollector implements Collector {
 	#onEntry = false;
 	/** Saved position that is gone from the journal, until the first entry tells what that costs. */
 	#positionLost: string | undefined;
+	/** The journal was opened behind a position that is not its own, and behind all that it held. */
+	#isForeign = false;
 	/** Where reading began, as the cursor of the entry before; "" where it began with the first one. */
 	#begunBehind = "";
 	#hasRead = false;
@@ -124,6 +129,8 @@ export class JournalCollector implements Collector {
 			this.#hasRead = false;
 			this.#encoded.clear();
 			if (started.positionLost) this.#positionLost = position?.cursor;
+			this.#isForeign = started.isForeign;
+			if (started.isForeign) this.#log.error("The saved position is that of another journal.", { position: position?.cursor ?? "" });
 			this.#onEntry = started.onFirst;
 		} catch (error) {
 			journal[Symbol.dispose]();
@@ -180,6 +187,7 @@ export class JournalCollector implements Collector {
 		const partial = partialObstacle(this.#config.path);
 		if (partial !== undefined) return { status: "degraded", message: partial };
 		if (unreadable > 0) return { status: "degraded", message: `${unreadable} entries could not be read; journalctl --verify names the damaged file` };
+		if (this.#isForeign) return { status: "degraded", message: foreignPosition };
 		return { status: "healthy", message: "follows the journal" };
 	}
 

@@ -1,5 +1,6 @@
 import type { Journal } from "../../platform/ffi/libsystemd.ts";
 import type { JournalStart } from "./config.ts";
+import { parseCursor } from "./cursor-point.ts";
 import { filterByUnits } from "./unit-filter.ts";
 
 /** How reading goes on after {@link seekStart}. */
@@ -10,6 +11,8 @@ export interface Start {
 	readonly behind: string | undefined;
 	/** True where the saved position is gone from the journal. */
 	readonly positionLost: boolean;
+	/** True where it is that of another journal, and everything in this one is older: reading goes on behind all of it. */
+	readonly isForeign: boolean;
 }
 
 /** A position as it is saved. */
@@ -42,7 +45,7 @@ export function seekStart(
 	if (position !== undefined && journal.seekCursor(position.cursor)) return resume(journal, readCursor, position, units);
 	const behind = typeof start === "object" ? seekTime(journal, start.realtime) : seekNamed(journal, readCursor, start, bootId);
 	filterByUnits(journal, units);
-	return { onFirst: false, behind, positionLost: position !== undefined };
+	return { onFirst: false, behind, positionLost: position !== undefined, isForeign: false };
 }
 
 function resume(journal: Journal, readCursor: () => string, position: Position, units: readonly string[]): Start {
@@ -51,17 +54,26 @@ function resume(journal: Journal, readCursor: () => string, position: Position, 
 	const isThere = found && journal.testCursor(position.cursor);
 	if (isThere && !position.isBefore) {
 		filterByUnits(journal, units);
-		return { onFirst: false, behind, positionLost: false };
+		return { onFirst: false, behind, positionLost: false, isForeign: false };
 	}
 	if (!found || units.length === 0) {
+		const isForeign = !found && isOfAnotherJournal(journal, readCursor, position.cursor);
 		filterByUnits(journal, units);
-		return { onFirst: found, behind, positionLost: !isThere };
+		return { onFirst: found, behind, positionLost: !isThere, isForeign };
 	}
 	// Under a filter the entry we stand on may not match: come back to it with the filter set.
 	const landed = readCursor();
 	filterByUnits(journal, units);
 	journal.seekCursor(landed);
-	return { onFirst: false, behind, positionLost: !isThere };
+	return { onFirst: false, behind, positionLost: !isThere, isForeign: false };
+}
+
+/** True where the last entry was numbered by somebody else than the one of the cursor. Leaves the journal behind the cursor. */
+function isOfAnotherJournal(journal: Journal, readCursor: () => string, cursor: string): boolean {
+	journal.seekTail();
+	const last = journal.previous() > 0 ? parseCursor(readCursor()) : undefined;
+	journal.seekCursor(cursor);
+	return last !== undefined && last.id !== parseCursor(cursor)?.id;
 }
 
 function seekTime(journal: Journal, milliseconds: number): undefined {
