@@ -8,6 +8,7 @@ import { explainConnectFailure } from "./failure.ts";
 import type { NatsSinkOptions, NatsTiming } from "./options.ts";
 import type { ServerUrl } from "./server-url.ts";
 import { isRemoved, readLastBatch, type StoredBatch } from "./stored.ts";
+import { ensureStream, type StreamFacts } from "./stream.ts";
 import { installTransport, type NatsTransport, type TransportOptions, TransportSettings } from "./transport.ts";
 
 /** Bytes of a message where the server did not say. */
@@ -43,7 +44,7 @@ export class NatsConnection implements LaneConnection {
 	/** Resolves with the reason when the connection has ended. */
 	readonly ended: Promise<Error>;
 	/** The API of the stream's server, through this connection. */
-	readonly manager: JetStreamManager;
+	readonly #manager: JetStreamManager;
 	readonly #nc: Client;
 	readonly #transport: NatsTransport;
 	readonly #clock: Clock;
@@ -59,7 +60,7 @@ export class NatsConnection implements LaneConnection {
 		this.#transport = transport;
 		this.#clock = clock;
 		this.#inbox = inbox;
-		this.manager = manager;
+		this.#manager = manager;
 		this.ended = this.#end.promise;
 	}
 
@@ -199,12 +200,17 @@ export class NatsConnection implements LaneConnection {
 		return this.#transport.pendingBytes;
 	}
 
+	/** See ensureStream of stream.ts. */
+	ensureStream(options: NatsSinkOptions): Promise<StreamFacts> {
+		return ensureStream(this.#manager, options);
+	}
+
 	lastBatch(stream: string, subject: string, signal: AbortSignal): Promise<StoredBatch | undefined> {
-		return this.during(readLastBatch(this.manager, stream, subject), signal);
+		return this.during(readLastBatch(this.#manager, stream, subject), signal);
 	}
 
 	isRemoved(stream: string, streamSequence: number, signal: AbortSignal): Promise<boolean> {
-		return this.during(isRemoved(this.manager, stream, streamSequence), signal);
+		return this.during(isRemoved(this.#manager, stream, streamSequence), signal);
 	}
 
 	/** Ends the connection: what the socket still holds is dropped, not sent. Harmless twice. */

@@ -4,12 +4,27 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Health } from "../../telemetry/health.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { ReadText } from "./authentication.ts";
-import { NatsConnection } from "./connection.ts";
-import type { Epoch, LaneLink } from "./epoch.ts";
+import { type ConnectionWorld, NatsConnection } from "./connection.ts";
+import type { Epoch, LaneConnection, LaneLink } from "./epoch.ts";
 import { needsPerson, operatingError } from "./failure.ts";
 import { type NatsSinkOptions, type NatsTiming, natsTiming } from "./options.ts";
 import { parseServerUrl, type ServerUrl, splitUrls } from "./server-url.ts";
-import { ensureStream } from "./stream.ts";
+import type { StreamFacts } from "./stream.ts";
+
+/** A connection as the link keeps it, from its login to its end. */
+export interface LinkConnection extends LaneConnection {
+	/** Resolves with the reason when the connection has ended. */
+	readonly ended: Promise<Error>;
+	/** Most bytes of headers and body together that the server takes now. */
+	readonly payloadBytesMax: number;
+	/** Makes sure that there is a stream for the lanes. Rejects with OperatingError. */
+	ensureStream(options: NatsSinkOptions): Promise<StreamFacts>;
+	/** Ends the connection: what the socket still holds is dropped, not sent. Harmless twice. */
+	reset(reason: Error): void;
+}
+
+/** Connects and logs in, or rejects with OperatingError within the connect time-out. */
+export type OpenConnection = (server: ServerUrl, options: NatsSinkOptions, timing: NatsTiming, world: ConnectionWorld) => Promise<LinkConnection>;
 
 /** What the link needs of the world. */
 export interface LinkWorld {
@@ -18,11 +33,13 @@ export interface LinkWorld {
 	readonly read: ReadText;
 	/** 0 to below 1. */
 	readonly random: () => number;
+	/** Opens a connection, for tests: a NatsConnection where it is not given. */
+	readonly open?: OpenConnection;
 }
 
 /** An epoch with all that the loop knows of it. */
 interface OwnEpoch extends Epoch {
-	readonly connection: NatsConnection;
+	readonly connection: LinkConnection;
 	/** Most bytes of headers and body together that the stream takes; Infinity without JetStream. */
 	readonly messageBytesMax: number;
 }
@@ -186,7 +203,8 @@ export class Link implements LaneLink {
 			const server = this.#servers[(this.#connections + this.#failures + attempt) % this.#servers.length];
 			if (server === undefined) continue;
 			try {
-				const connection = await NatsConnection.open(server, this.#options, this.timing, { ...this.#world, signal: this.#stop.signal });
+				const { clock, read, open = NatsConnection.open } = this.#world;
+				const connection = await open(server, this.#options, this.timing, { clock, read, signal: this.#stop.signal });
 				this.#server = server;
 				return await this.#prepare(connection);
 			} catch (error) {
@@ -196,10 +214,10 @@ export class Link implements LaneLink {
 		throw last ?? new OperatingError("nats_stopped", "The NATS sink has stopped");
 	}
 
-	async #prepare(connection: NatsConnection): Promise<OwnEpoch> {
+	async #prepare(connection: LinkConnection): Promise<OwnEpoch> {
 		if (!this.#options.jetstream.enabled) return { connection, messageBytesMax: Number.POSITIVE_INFINITY };
 		try {
-			const facts = await ensureStream(connection.manager, this.#options);
+			const facts = await connection.ensureStream(this.#options);
 			if (facts.created) this.#world.log.info("Created the stream.", { stream: this.#options.jetstream.stream });
 			if (facts.differences.length > 0 && this.#differences.join() !== facts.differences.join()) {
 				this.#world.log.warn("The stream differs from the configuration and is used as it is.", { differences: facts.differences });

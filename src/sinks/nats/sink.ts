@@ -9,7 +9,7 @@ import type { ReadText } from "./authentication.ts";
 import { needsPerson, stopsLane } from "./failure.ts";
 import { NatsLane } from "./lane.ts";
 import type { LaneCounters, LaneHouse } from "./lane-house.ts";
-import { Link } from "./link.ts";
+import { Link, type OpenConnection } from "./link.ts";
 import type { NatsSinkOptions } from "./options.ts";
 import { Slots } from "./slots.ts";
 import { laneSubject } from "./subject.ts";
@@ -22,6 +22,8 @@ export interface NatsSinkDependencies {
 	readonly random?: () => number;
 	/** Reads a small text file: keys, certificates, credentials. */
 	readonly read?: ReadText;
+	/** Opens connections, for tests. */
+	readonly open?: OpenConnection;
 }
 
 /** Lanes of one sink. Beyond it `lane` throws: names of lanes come from the configuration, never from events. */
@@ -34,10 +36,10 @@ export const lanesMax = 4096;
 export function createNatsSink(options: NatsSinkOptions, dependencies: NatsSinkDependencies): Sink {
 	assert(options.workers >= 1 && options.workers <= 64, "Workers are 1 to 64");
 	assert(options.maxReconnects >= 1, "The circuit opens after at least one failure");
-	const { clock, log, random = randomFraction, read = (path) => Bun.file(path).text() } = dependencies;
+	const { clock, log, random = randomFraction, read = (path) => Bun.file(path).text(), open } = dependencies;
 	laneSubject(options.subject, { cluster: options.cluster, node: options.node, collector: "any" });
 	const counters: LaneCounters = { batches: 0, events: 0, bytes: 0, errors: 0, retries: 0 };
-	const link = new Link(options, { clock, log, random, read });
+	const link = new Link(options, { clock, log, random, read, ...(open === undefined ? {} : { open }) });
 	const house: LaneHouse = { link, slots: new Slots(options.workers), options, counters, log, clock, random };
 	const lanes: NatsLane[] = [];
 	return {
