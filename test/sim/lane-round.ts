@@ -16,15 +16,15 @@ export interface LaneRound {
 	/** Batches that were ever stored. */
 	readonly batches: number;
 	readonly crashes: number;
-	readonly faults: number;
+	readonly networkFaults: number;
 	readonly diskOperations: number;
 	readonly diskFaults: number;
 	/** A number that is the same for the same seed. */
 	readonly hash: number;
 }
 
-/** Events of a round. */
-export const roundEvents = 200;
+/** Records of a round's source. Every fifth one is no event, as an entry that a filter leaves out. */
+const records = 250;
 
 /** Characters of a configuration's hash in rounds whose state is to be compacted every few batches; one of 16 is what the agent has. */
 const longConfiguration = 50_000;
@@ -34,7 +34,7 @@ const opensMax = 200;
 
 /** Anything may go wrong, each round in its own measure. */
 function anything(random: Seeded): RoundPlan {
-	return { crashes: 0.02, network: 1, power: random.chance(0.5), troubles: random.chance(0.3), trouble: undefined };
+	return { crashes: 0.02, network: 1, power: random.chance(0.5), troubles: random.chance(0.3), trouble: undefined, compacts: random.chance(0.1) };
 }
 
 /**
@@ -44,7 +44,7 @@ function anything(random: Seeded): RoundPlan {
  */
 export async function laneRound(seed: number, tell?: (line: string) => void, plan = anything): Promise<LaneRound> {
 	const world = new World(seed, plan, tell);
-	const configuration = world.random.chance(0.1) ? "x".repeat(longConfiguration) : "cafe";
+	const configuration = world.plan.compacts ? "x".repeat(longConfiguration) : "cafe";
 	let problem: string | undefined;
 	let failures = 0;
 	for (let lives = 1; ; lives++) {
@@ -61,16 +61,38 @@ export async function laneRound(seed: number, tell?: (line: string) => void, pla
 			}
 		}
 	}
+	world.tell("--- the source is delivered; what is still on its way arrives");
 	for (const arrive of world.late.splice(0)) arrive();
-	const history = world.stream.history.map(({ id, body }) => [id, body]);
-	const { crashes, faults, diskOperations, diskFaults, time } = world;
-	const hash = Bun.hash.crc32(JSON.stringify([history, time, crashes, diskOperations]));
-	return { problem: problem ?? findProblem(world), batches: history.length, crashes, faults, diskOperations, diskFaults, hash };
+	const { history, messages } = world.stream;
+	world.tell(`--- the stream was given ${history.length} batches, and holds the last ${messages.length}:`);
+	for (const { id, body, streamSequence } of history) world.tell(`stream: ${streamSequence}: ${id} ${body}`);
+	const stored = history.map(({ id, body }) => [id, body]);
+	const { crashes, networkFaults, diskOperations, diskFaults, time } = world;
+	const hash = Bun.hash.crc32(JSON.stringify([stored, time, crashes, diskOperations]));
+	return {
+		problem: problem ?? findProblem(world) ?? findUnsaved(world),
+		batches: history.length,
+		crashes,
+		networkFaults,
+		diskOperations,
+		diskFaults,
+		hash,
+	};
+}
+
+/** What its source holds at a place: an event, or a record that only moves the position. */
+function isEvent(record: number): boolean {
+	return record % 5 !== 0;
+}
+
+/** Events of the source up to a record. */
+function eventsThrough(record: number): number {
+	return record - Math.floor(record / 5);
 }
 
 /** One life of the agent, as far as it concerns one lane. */
 async function live(world: World, life: number, configuration: string): Promise<void> {
-	const { random, clock, log, stream } = world;
+	const { random, clock, log } = world;
 	const { signal } = new AbortController();
 	// A process that ended calls nothing any more, whatever it would have done: its own watch stays dead.
 	let over = false;
@@ -90,25 +112,46 @@ async function live(world: World, life: number, configuration: string): Promise<
 	const memory = Memory.allocate(1024);
 	let { mark, forced } = await delivery.open();
 	world.step();
-	let read = Number(mark.cursor.slice(2));
-	while (read < roundEvents) {
-		if (read !== mark.sequence) throw new Error(`The source stands at ${read}, and the lane at ${mark.sequence}`);
-		// Cut by what has come so far, as a batch is that has waited long enough: only a manifest tells where.
-		const count = forced?.count ?? Math.min(roundEvents - read, 1 + random.below(9));
-		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => read + 1 + index)));
-		memory.bytes.set(text);
-		forced = undefined;
-		const lastSequence = read + count;
-		const outcome = await delivery.send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor: `i=${lastSequence}` });
+	let read = placeOf(mark.cursor);
+	while (read < records) {
+		const sequence = eventsThrough(read);
+		if (sequence !== mark.sequence) throw new Error(`The source stands behind event ${sequence}, and the lane behind ${mark.sequence}`);
+		if (!isEvent(read + 1)) {
+			read++;
+			if (forced === undefined && random.chance(0.5)) delivery.savePosition(`i=${read}`);
+		} else {
+			// Cut by what has come so far, as a batch is that has waited long enough: only a manifest tells where.
+			const events = nextEvents(read, forced?.count ?? 1 + random.below(9));
+			const text = new TextEncoder().encode(JSON.stringify(events));
+			memory.bytes.set(text);
+			forced = undefined;
+			read = events.at(-1) ?? read;
+			const lastSequence = sequence + events.length;
+			const batch = { memory, offset: 0, length: text.length, count: events.length, lastSequence, lastCursor: `i=${read}` };
+			const outcome = await delivery.send(batch);
+			mark = outcome.kind === "rewind" ? outcome.mark : { ...mark, sequence: lastSequence };
+			if (outcome.kind === "rewind") read = placeOf(mark.cursor);
+		}
 		// Whatever the disk swallowed: a process that ended goes no further.
 		if (world.isDead) throw new Crash();
-		world.acknowledged = stream.history.at(-1)?.number ?? 0;
+		world.acknowledged = state.acknowledged.batch;
 		expectBehind(world, state.acknowledged.sequence);
-		mark = outcome.kind === "rewind" ? outcome.mark : { ...mark, sequence: lastSequence };
-		read = outcome.kind === "rewind" ? Number(mark.cursor.slice(2)) : lastSequence;
+		if (world.isRefused !== (delivery.stateFailure !== undefined)) {
+			throw new Error(`The disk ${world.isRefused ? "refuses" : "is well"}, and the lane says ${delivery.stateFailure ?? "nothing"}`);
+		}
 		world.step();
 	}
-	if (world.diskFaults === 0 && delivery.stateFailure !== undefined) throw new Error(`The disk is well, and the lane says ${delivery.stateFailure}`);
+}
+
+function placeOf(cursor: string): number {
+	return Number(cursor.slice(2));
+}
+
+/** The next events behind a record, as many as there are. */
+function nextEvents(read: number, count: number): number[] {
+	const events: number[] = [];
+	for (let record = read + 1; record <= records && events.length < count; record++) if (isEvent(record)) events.push(record);
+	return events;
 }
 
 /** What the state takes for delivered is delivered. */
@@ -122,19 +165,30 @@ function findProblem({ stream, errors }: World): string | undefined {
 	const ids = new Set<string>();
 	const [first] = stream.history;
 	let last = 0;
+	let events = 0;
 	for (const { id, lane, body, count, sequence, cursor } of stream.history) {
 		if (ids.has(id)) return `the id ${id} is stored twice`;
 		if (lane !== first?.lane) return `the lane has lost its id ${first?.lane} and is ${lane} now`;
 		ids.add(id);
 		const numbers: number[] = JSON.parse(body);
 		for (const number of numbers) {
-			if (number !== last + 1) return `event ${number} stands behind ${last}, in batch ${id}`;
+			if (nextEvents(last, 1)[0] !== number) return `event ${number} stands behind ${last}, in batch ${id}`;
 			last = number;
 		}
-		if (numbers.length !== count || sequence !== last || cursor !== `i=${last}`) return `batch ${id} says other than what it holds`;
+		events += numbers.length;
+		if (numbers.length !== count || sequence !== events || cursor !== `i=${last}`) return `batch ${id} says other than what it holds`;
 	}
-	if (last !== roundEvents) return `${last} of ${roundEvents} events are stored`;
+	if (nextEvents(last, 1).length > 0) return `behind event ${last} nothing is stored`;
 	return errors.length === 0 ? undefined : `the agent complains: ${errors[0]}`;
+}
+
+/** What is wrong with what a disk that is well holds at the end. */
+function findUnsaved({ files, log, isRefused, stream }: World): string | undefined {
+	if (isRefused) return undefined;
+	using state = openLaneState("/s", "systemd", { files: files.view(({ bytes }) => bytes), log, randomId: () => "0" });
+	const { id, acknowledged } = state;
+	const isWhole = id === stream.history[0]?.lane && acknowledged.sequence === eventsThrough(records);
+	return isWhole ? undefined : `the state of lane ${id} says ${JSON.stringify(acknowledged)} at the end`;
 }
 
 function codeOf(error: Error): string {

@@ -8,16 +8,16 @@ import { type Seeded, seeded } from "./seeded.ts";
 /** Steps of a round. Beyond it something stands still. */
 const stepsMax = 40_000;
 
-/** Operations for which the disk may refuse. */
+/** Operations that a disk refuses before it is well again, at most. */
 const troubleMax = 40;
 
 /** The process ends here, in the middle of what it does. */
 export class Crash extends Error {}
 
-/** What the disk does wrong: from its operation `from` to before `until`, of one kind or of all. */
+/** What the disk does wrong: from its operation `from` on the next `times` ones, of one kind or of all. */
 export interface DiskTrouble {
 	readonly from: number;
-	readonly until: number;
+	readonly times: number;
 	readonly kind: DiskKind | undefined;
 	/** A write takes a part and says so, instead of failing. */
 	readonly short: boolean;
@@ -35,6 +35,8 @@ export interface RoundPlan {
 	readonly trouble: DiskTrouble | undefined;
 	/** The disk refuses now and then. */
 	readonly troubles: boolean;
+	/** Manifests are so long that the state is compacted every few batches. */
+	readonly compacts: boolean;
 }
 
 /** What a round plays with, from its first step to its last: time, chance, a stream, a network and a disk. */
@@ -48,11 +50,11 @@ export class World {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly tell: (line: string) => void;
-	/** Batch that the writer knows to be delivered. Later ones do not expire: a limit that removes what nobody has heard of is no retention. */
+	/** Batch that the state says to be delivered. Later ones do not expire: a limit that removes what nobody has heard of is no retention. */
 	acknowledged = 0;
 	time = 0;
 	crashes = 0;
-	faults = 0;
+	networkFaults = 0;
 	/** Operations of the disk, and those of them that failed or fell short. */
 	diskOperations = 0;
 	diskFaults = 0;
@@ -61,13 +63,16 @@ export class World {
 	#steps = 0;
 	#isDead = false;
 	#trouble: DiskTrouble | undefined;
+	#troubleLeft = 0;
+	#isRefused = false;
 
 	constructor(seed: number, plan: (random: Seeded) => RoundPlan, tell?: (line: string) => void) {
 		this.random = seeded(seed);
 		this.plan = plan(this.random);
 		this.#trouble = this.plan.trouble;
+		this.#troubleLeft = this.plan.trouble?.times ?? 0;
 		this.stream = new ModelStream("TAPIO", this.random.chance(0.5) ? 50 : 100_000);
-		this.tell = tell === undefined ? () => undefined : (line) => tell(`${String(this.time).padStart(8)} ms  ${line}`);
+		this.tell = tell === undefined ? () => undefined : (line) => tell(`${this.time.toFixed(0).padStart(8)} ms  ${line}`);
 		this.clock = {
 			now: () => this.time,
 			monotonic: () => this.time,
@@ -108,28 +113,30 @@ export class World {
 	/** Whether something that goes wrong with this probability does so now. */
 	fault(probability: number): boolean {
 		const happens = !this.isCalm && this.random.chance(probability * this.plan.network);
-		if (happens) this.faults++;
+		if (happens) this.networkFaults++;
 		return happens;
+	}
+
+	/** The last operation of the disk failed. */
+	get isRefused(): boolean {
+		return this.#isRefused;
 	}
 
 	/** What the disk does with an operation: see DiskWatch. */
 	disk({ kind, path, bytes }: DiskOperation): number {
 		this.step();
 		const number = ++this.diskOperations;
-		if (this.#trouble === undefined && this.plan.troubles && !this.isCalm && this.random.chance(0.02)) {
-			const kinds: readonly (DiskKind | undefined)[] = [undefined, undefined, "open", "write", "truncate", "sync", "rename", "sync_folder"];
-			const until = number + 1 + this.random.below(troubleMax);
-			this.#trouble = { from: number, until, kind: kinds[this.random.below(kinds.length)], short: this.random.chance(0.3) };
-		}
+		if (this.#troubleLeft === 0 && this.plan.troubles && !this.isCalm && this.random.chance(0.02)) this.#beginTrouble(number);
 		const trouble = this.#trouble;
-		if (trouble !== undefined && number >= trouble.until) this.#trouble = undefined;
-		else if (trouble !== undefined && number >= trouble.from && (trouble.kind ?? kind) === kind) {
+		const isShort = trouble?.short === true && kind === "write";
+		const isWrong =
+			trouble !== undefined && this.#troubleLeft > 0 && number >= trouble.from && (trouble.short ? isShort : (trouble.kind ?? kind) === kind);
+		this.#isRefused = isWrong && !isShort;
+		if (isWrong) {
+			this.#troubleLeft--;
 			this.diskFaults++;
-			if (trouble.short && kind === "write") {
-				this.tell(`disk: ${kind} ${path}: takes a part of ${bytes} bytes`);
-				return 1 + this.random.below(bytes);
-			}
-			this.tell(`disk: ${kind} ${path}: EIO`);
+			this.tell(`disk: ${kind} ${path}: ${isShort ? `takes a part of ${bytes} bytes` : "EIO"}`);
+			if (isShort) return 1 + this.random.below(bytes);
 			throw new Error(`EIO: ${kind} ${path}`);
 		}
 		// A process that ends in a write leaves a part of it behind: the next step finds it dead.
@@ -139,6 +146,12 @@ export class World {
 		}
 		this.tell(`disk: ${kind} ${path}${bytes > 0 ? `, ${bytes} bytes` : ""}`);
 		return bytes;
+	}
+
+	#beginTrouble(from: number): void {
+		const kinds: readonly (DiskKind | undefined)[] = [undefined, undefined, "open", "write", "truncate", "sync", "rename", "sync_folder"];
+		this.#troubleLeft = 1 + this.random.below(troubleMax);
+		this.#trouble = { from, times: this.#troubleLeft, kind: kinds[this.random.below(kinds.length)], short: this.random.chance(0.3) };
 	}
 
 	/** The process begins again, after it was killed or the power was lost. */
