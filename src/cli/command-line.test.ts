@@ -39,6 +39,7 @@ test("runCommandLine() explains the agent and every command", async () => {
 		["help", "status"],
 		["help", "validate"],
 		["help", "config"],
+		["help", "spool"],
 		["help", "schema"],
 		["help", "version"],
 		["help", "help"],

@@ -69,6 +69,25 @@ export const commands: readonly CommandDefinition[] = [
 		load: () => import("./config-command.ts"),
 	},
 	{
+		name: "spool",
+		summary: "Shows what is in the spool, the buffer on disk, and what is damaged",
+		description: [
+			"Reads every segment of every lane below DIR to its end and shows its batches: how many, their numbers and sequences, when they were appended. DIR is the folder of orchestrator.state_dir, the folder spool in it, or that of one lane.",
+			"Damage is shown with its place, the bytes that are skipped and what is lost with them. Nothing is changed, and an agent may be at work in the folder: what it is just writing shows as torn. The exit status is 0, and 1 where something is damaged.",
+		],
+		operands: "inspect DIR",
+		operandsMax: 2,
+		flags: [{ name: "--json", description: "Prints a JSON array with one object a lane." }],
+		examples: [
+			["tapio-agent spool inspect /var/lib/tapio", "shows the spools of the agent of this machine"],
+			[
+				"tapio-agent spool inspect /var/lib/tapio --json | jq '.[] | {lane: .lane.name, left, lost}'",
+				"shows what is still to be sent, and what is lost",
+			],
+		],
+		load: () => import("./spool-command.ts"),
+	},
+	{
 		name: "schema",
 		summary: "Prints the JSON Schema of the configuration file, for editors",
 		description: ["Editors with a YAML language server complete and check the file as it is written, with the schema named in its first line."],

@@ -85,17 +85,21 @@ export interface SegmentTail {
 	readonly place: Place;
 	/** Number of the last whole record; 0 where there is none. */
 	readonly number: number;
+	/** Sequence of its last event. */
+	readonly sequence: number;
 }
 
 /** Reads the last segment to its end, every byte of it. Throws what the system says. */
 export function findTail(files: SpoolFiles, segment: Segment, lane: SpoolLane): SegmentTail {
-	let tail: SegmentTail = { bytes: segment.headerBytes, place: segment.before, number: 0 };
+	let tail: SegmentTail = { bytes: segment.headerBytes, place: segment.before, number: 0, sequence: 0 };
 	const file = files.read(segment.path);
 	if (file === undefined) return tail;
 	return closing(file, () => {
 		const stretch = { file: withoutHoles(file), tag: laneTag(lane), end: segment.bytes, below: noBound };
 		for (const part of walkSegment(stretch, segment.headerBytes, segment.before)) {
-			if (part.kind === "record") tail = { bytes: part.record.end, place: placeBehind(part.record.head), number: part.record.head.number };
+			if (part.kind !== "record") continue;
+			const { head, end } = part.record;
+			tail = { bytes: end, place: placeBehind(head), number: head.number, sequence: head.lastSequence };
 		}
 		return tail;
 	});

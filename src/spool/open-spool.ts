@@ -69,7 +69,7 @@ function withTail(files: SpoolFiles, segments: FoundSegments["segments"], lane: 
 		}
 		kept.pop();
 	}
-	return [kept, { bytes: 0, place, number: 0 }];
+	return [kept, { bytes: 0, place, number: 0, sequence: 0 }];
 }
 
 interface OpenPosition {
@@ -82,7 +82,7 @@ function openPosition(files: SpoolFiles, folder: string, lane: SpoolLane, first:
 	const file = files.open(path);
 	try {
 		const found: FoundPosition | undefined = readPosition(file, laneTag(lane), path);
-		const gone = found?.gone ?? { ...first, number: 0 };
+		const gone = found?.gone ?? { ...first, number: 0, sequence: 0 };
 		return { file: new PositionFile(file, laneTag(lane), found, gone), gone };
 	} catch (cause) {
 		file.close();

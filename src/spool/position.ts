@@ -8,11 +8,13 @@ export const positionName = "position";
 
 /** What is gone in front of a spool. */
 export interface Gone extends Place {
-	/** Number of the last record gone, 0 for none. */
+	/** Number of the last record gone, or of an earlier one where that is not known; 0 for none. */
 	readonly number: number;
+	/** Sequence of its last event. */
+	readonly sequence: number;
 }
 
-const slotBytes = 40;
+const slotBytes = 48;
 /** Where the two slots begin: in pages of their own, so that no write touches both. */
 const slots = [0, 4096] as const;
 const magic = 0x534f5054; // "TPOS"
@@ -90,6 +92,7 @@ function encodeSlot(gone: Gone, tag: number): Uint8Array {
 	setWhole(view, 16, gone.records);
 	setWhole(view, 24, gone.events);
 	setWhole(view, 32, gone.number);
+	setWhole(view, 40, gone.sequence);
 	view.setUint32(4, checksum(bytes.subarray(8)), true);
 	return bytes;
 }
@@ -100,7 +103,7 @@ function decodeSlot(bytes: Uint8Array, tag: number, path: string): Gone | undefi
 	if (view.getUint32(0, true) !== magic || view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
 	refuseNewer(view.getUint32(8, true), path);
 	if (view.getUint32(12, true) !== tag) throw foreignLane(path);
-	return { records: getWhole(view, 16), events: getWhole(view, 24), number: getWhole(view, 32) };
+	return { records: getWhole(view, 16), events: getWhole(view, 24), number: getWhole(view, 32), sequence: getWhole(view, 40) };
 }
 
 /** Throws OperatingError "spool_newer" for a version that this agent does not know. */

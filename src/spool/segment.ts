@@ -23,12 +23,13 @@
  *                                                    48  u64  sequence of the last event
  * Slot of the position, two: at 0 and at 4096        56  u64  time it was appended, ms since 1970
  *    0  u32  "TPOS"                                  64  u64  records stored before it
- *    4  u32  CRC of bytes 8 to 39                    72  u64  events stored before it
+ *    4  u32  CRC of bytes 8 to 47                    72  u64  events stored before it
  *    8  u32  version, 1
  *   12  u32  tag of the lane                         The tag of a lane is the CRC of its id, a line feed, and its name.
  *   16  u64  records gone
  *   24  u64  events gone
- *   32  u64  number of the last record gone, 0 for none
+ *   32  u64  number of the last record gone, as far as known; 0 for none
+ *   40  u64  sequence of its last event
  *
  * Every header and every record says how many records and events were ever stored before it in this lane, and the position says how many are gone. What is lost
  * between two that are whole is therefore the difference of what they say, to the event, whatever stood between them; sequences could not tell, for what was

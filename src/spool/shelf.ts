@@ -27,6 +27,12 @@ export interface SpoolBeginning {
 	readonly spent: readonly string[];
 }
 
+/** A record by its number, and the sequence of its last event. */
+export interface Last {
+	readonly number: number;
+	readonly sequence: number;
+}
+
 /** The segments of an open spool in their order, and how far they are gone. No disk makes it throw: what it refuses is told to `note`, and tried again later. */
 export class Shelf implements Disposable {
 	readonly #files: SpoolFiles;
@@ -108,11 +114,12 @@ export class Shelf implements Disposable {
 		this.#tail = tail;
 	}
 
-	/** Everything before `place` is gone. `number` is that of the last record of it, where known. */
-	advance(place: Place, number: number): void {
+	/** Everything before `place` is gone. `last` is the last record of it, where known. */
+	advance(place: Place, last: Last | undefined): void {
 		assert(place.records >= this.#gone.records && place.events >= this.#gone.events, "What is gone stays gone");
 		assert(place.records <= this.#tail.records && place.events <= this.#tail.events, "Nothing is gone that was not stored");
-		this.#gone = { records: place.records, events: place.events, number: Math.max(number, this.#gone.number) };
+		const { number, sequence } = last ?? this.#gone;
+		this.#gone = { records: place.records, events: place.events, number, sequence };
 		this.#isBehind = true;
 	}
 

@@ -29,10 +29,13 @@ test("Spool gives back what it was given, in order, across restarts on a real di
 	}
 	using spool = open();
 	expect(spool.account.found).toEqual({ records: 7, events: 70 });
-	expect(spool.lastNumber).toBe(20);
+	expect([spool.lastNumber, spool.lastSequence]).toEqual([20, 200]);
 	append(spool, 21, 22, quarter);
 	expect(drain(spool)).toEqual(Array.from({ length: 9 }, (_, index) => recordOf(14 + index, quarter)));
 	expectBalance(spool);
+	spool[Symbol.dispose]();
+	using drained = open();
+	expect([drained.lastNumber, drained.lastSequence, drained.account.found.records]).toEqual([22, 220, 0]);
 	const names = readdirSync(folder.join("spool", "kernel"));
 	expect(names).toContain("position");
 	for (const name of names) expect(statSync(folder.join("spool", "kernel", name)).mode & 0o777).toBe(0o600);

@@ -21,7 +21,7 @@ import {
 	type SpoolLane,
 	segmentName,
 } from "./segment.ts";
-import { Shelf, type SpoolBeginning, segmentBytesFor, segmentsMax } from "./shelf.ts";
+import { type Last, Shelf, type SpoolBeginning, segmentBytesFor, segmentsMax } from "./shelf.ts";
 import { SegmentWriter } from "./writer.ts";
 
 /** Expired records dropped by one `tick`. Beyond it the next one goes on. */
@@ -48,7 +48,7 @@ export class Spool implements Disposable {
 	readonly #shelf: Shelf;
 	readonly #writer: SegmentWriter;
 	readonly #reader: HeadReader;
-	#lastNumber: number;
+	#last: Last;
 	#lease: Lease | undefined;
 	#syncedAt: number | undefined;
 	readonly #found: Amount;
@@ -72,7 +72,7 @@ export class Spool implements Disposable {
 		this.#shelf = new Shelf(files, beginning, (what, cause) => this.#note(what, cause));
 		this.#writer = new SegmentWriter(files, folder);
 		this.#reader = new HeadReader(files, this.#tag);
-		this.#lastNumber = Math.max(beginning.gone.number, beginning.tail.number);
+		this.#last = beginning.gone.number > beginning.tail.number ? beginning.gone : beginning.tail;
 		this.#found = minus(this.#shelf.tail, this.#shelf.gone);
 		this.#resume(this.#shelf.segments.at(-1));
 		this.#release();
@@ -110,7 +110,12 @@ export class Spool implements Disposable {
 
 	/** Number of the last record that was ever stored, as far as is known; 0 for none. The next one is above it. */
 	get lastNumber(): number {
-		return this.#lastNumber;
+		return this.#last.number;
+	}
+
+	/** Sequence of the last event that was ever stored, as far as is known; 0 for none. */
+	get lastSequence(): number {
+		return this.#last.sequence;
 	}
 
 	/**
@@ -126,7 +131,7 @@ export class Spool implements Disposable {
 		const bytes = recordBytes(lengths);
 		const isLarge = cursor.length > cursorBytesMax || record.payload.length > payloadBytesMax;
 		if (isLarge || bytes + this.#header(record).length > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
-		if (record.number <= this.#lastNumber) return this.#refuse("spool_order", amount);
+		if (record.number <= this.#last.number) return this.#refuse("spool_order", amount);
 		const bodySum = checksum(record.payload, checksum(cursor));
 		const head: RecordHead = { ...record, ...lengths, before: this.#shelf.tail, bodySum };
 		const parts = [encodeRecordHead(head, this.#tag), cursor, record.payload];
@@ -141,7 +146,7 @@ export class Spool implements Disposable {
 			return this.#refuse("spool_failed", amount, error);
 		}
 		this.#shelf.extend(placeBehind(head));
-		this.#lastNumber = record.number;
+		this.#last = { number: record.number, sequence: record.lastSequence };
 		this.#stored = plus(this.#stored, amount);
 		this.#fault = undefined;
 		return { status: "stored" };
@@ -223,7 +228,7 @@ export class Spool implements Disposable {
 					return recordOf(record.head, read.body);
 				}
 				const reason = read === undefined ? "spool_expired" : read.kind === "damaged" ? "spool_damaged" : "spool_unreadable";
-				this.#drop(placeBehind(record.head), reason, record.head.number);
+				this.#drop(placeBehind(record.head), reason, lastOf(record));
 			}
 			return undefined;
 		} catch (error) {
@@ -268,7 +273,7 @@ export class Spool implements Disposable {
 		if (lease === undefined || lease.record.head.number !== number) return false;
 		this.#lease = undefined;
 		this.#acknowledged = plus(this.#acknowledged, amountOf(lease.record));
-		if (!lease.isDropped) this.#shelf.advance(placeBehind(lease.record.head), number);
+		if (!lease.isDropped) this.#shelf.advance(placeBehind(lease.record.head), lastOf(lease.record));
 		this.#release();
 		return true;
 	}
@@ -281,7 +286,7 @@ export class Spool implements Disposable {
 			for (let dropped = 0; dropped < expiredMax && this.#lease === undefined; dropped++) {
 				const record = this.#limits.maxAge === Number.POSITIVE_INFINITY ? undefined : this.#find();
 				if (record === undefined || !this.#isExpired(record, now)) break;
-				this.#drop(placeBehind(record.head), "spool_expired", record.head.number);
+				this.#drop(placeBehind(record.head), "spool_expired", lastOf(record));
 			}
 		} catch (cause) {
 			this.#note("Look for what is expired in the spool", cause);
@@ -312,7 +317,7 @@ export class Spool implements Disposable {
 	}
 
 	/** Everything before `place` is gone for this reason, but for what is in the hands of the sink. */
-	#drop(place: Place, reason: DropReason, number = 0): void {
+	#drop(place: Place, reason: DropReason, last?: Last): void {
 		const { gone, tail } = this.#shelf;
 		const lease = this.#lease;
 		// Only files of different histories make events go back while records go on.
@@ -323,7 +328,7 @@ export class Spool implements Disposable {
 			amount = minus(amount, amountOf(lease.record));
 		}
 		this.#dropped[reason] = plus(this.#dropped[reason], amount);
-		this.#shelf.advance(end, end.records === tail.records ? this.#lastNumber : number);
+		this.#shelf.advance(end, end.records === tail.records ? this.#last : last);
 	}
 
 	/** Lets go of what is gone. */
@@ -357,6 +362,10 @@ export class Spool implements Disposable {
 
 function amountOf({ head }: FoundRecord): Amount {
 	return { records: 1, events: head.count };
+}
+
+function lastOf({ head }: FoundRecord): Last {
+	return { number: head.number, sequence: head.lastSequence };
 }
 
 function recordOf(head: RecordHead, body: Uint8Array): SpoolRecord {
