@@ -6,6 +6,7 @@ import type { Log } from "../telemetry/log.ts";
 import { closing, type FoundSegments, findSegments, findTail, type Segment, type SegmentTail } from "./open-segments.ts";
 import { type FoundPosition, type Gone, PositionFile, positionName, readPosition } from "./position.ts";
 import type { SpoolLimits } from "./record.ts";
+import { withoutHoles } from "./scan.ts";
 import { laneBytesMax, laneTag, type Place, type SpoolLane } from "./segment.ts";
 import { Spool } from "./spool.ts";
 
@@ -35,7 +36,7 @@ export function openSpool(directory: string, lane: SpoolLane, limits: SpoolLimit
 		files.makeDirectory(folder);
 		for (const path of [directory, parent]) files.syncDirectory(path);
 		const found = findSegments(files, folder, lane);
-		const [segments, tail] = withTail(files, found.segments, lane);
+		const [segments, tail] = withTail(world, found.segments, lane);
 		const spent = [...found.spent, ...found.segments.filter((segment) => !segments.includes(segment)).map(({ path }) => path)];
 		for (const name of found.strangers)
 			world.log.warn("A file in the spool is none of its own and is left alone.", { lane: lane.name, file: `${folder}/${name}` });
@@ -57,12 +58,19 @@ export function openSpool(directory: string, lane: SpoolLane, limits: SpoolLimit
 }
 
 /** Segments with the end of the last one found. Those behind the last whole record hold nothing, though their headers say what should stand before them. */
-function withTail(files: SpoolFiles, segments: FoundSegments["segments"], lane: SpoolLane): [Segment[], SegmentTail] {
+function withTail({ files, log }: SpoolWorld, segments: FoundSegments["segments"], lane: SpoolLane): [Segment[], SegmentTail] {
 	const kept = [...segments];
 	let place: Place = { records: 0, events: 0 };
 	for (let last = kept.at(-1); last !== undefined; last = kept.at(-1)) {
 		const tail = findTail(files, last, lane);
 		if (tail.place.records > place.records) place = tail.place;
+		const torn = last.bytes - tail.bytes;
+		if (torn > 0)
+			log.info("The end of the spool is torn and is cut off; it was being written as the agent ended.", {
+				lane: lane.name,
+				file: last.path,
+				bytes: torn,
+			});
 		if (tail.number > 0) {
 			last.bytes = tail.bytes;
 			return [kept, { ...tail, place }];
@@ -81,7 +89,7 @@ function openPosition(files: SpoolFiles, folder: string, lane: SpoolLane, first:
 	const path = `${folder}/${positionName}`;
 	const file = files.open(path);
 	try {
-		const found: FoundPosition | undefined = readPosition(file, laneTag(lane), path);
+		const found: FoundPosition | undefined = readPosition(withoutHoles(file), laneTag(lane), path);
 		const gone = found?.gone ?? { ...first, number: 0, sequence: 0 };
 		return { file: new PositionFile(file, laneTag(lane), found, gone), gone };
 	} catch (cause) {
@@ -94,5 +102,5 @@ function openPosition(files: SpoolFiles, folder: string, lane: SpoolLane, first:
 export function peekPosition(files: SpoolFiles, folder: string, tag: number): Gone | undefined {
 	const path = `${folder}/${positionName}`;
 	const file = files.read(path);
-	return file === undefined ? undefined : closing(file, () => readPosition(file, tag, path)?.gone);
+	return file === undefined ? undefined : closing(file, () => readPosition(withoutHoles(file), tag, path)?.gone);
 }

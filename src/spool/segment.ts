@@ -12,7 +12,7 @@
  * Header of a segment                             Head of a record, 80 bytes, cursor and payload behind it
  *    0  8  "TAPIOSPL"                                 0  u32  89 53 52 31 ("SR1" behind a byte that no UTF-8 text has there)
  *    8  u32  version, 1                               4  u32  CRC of bytes 8 to 79
- *   12  u32  bytes of the header                      8  u32  tag of the lane
+ *   12  u32  bytes of the header, up to 64 KiB        8  u32  tag of the lane
  *   16  u32  CRC of the header, this field as 0      12  u32  events in the batch, 1 or more
  *   20  u32  bytes of the lane's id                  16  u32  bytes of the cursor, up to 16 KiB
  *   24  u64  number of the first record              20  u32  bytes of the payload, 1 to 16 MiB
@@ -37,8 +37,9 @@
  *
  * Reading. A record counts where its head's CRC, its tag and its place fit: it lies wholly in the file, and what was stored before it is neither less than what was
  * read so far, nor more than what the next segment says. If its other CRC does not fit, it is skipped by its length. Where there is no head, the next one is
- * searched byte by byte. So one damaged byte costs one record. A segment whose header is damaged is read by its records; one in which nothing is whole and which
- * does not begin as ours do is foreign, and refused, as are newer versions and other lanes: nobody knows what they promised.
+ * searched byte by byte. So one damaged byte costs one record, and a page that the disk cannot read those that stand in it. A segment whose header is damaged is read by its records; one in which nothing is whole and which
+ * does not begin as ours do is foreign, and refused, as are newer versions and other lanes: nobody knows what they promised. Every version keeps the first 20 bytes
+ * of the header, so that it is known for what it is.
  *
  * A record that could not be written is cut off again. If even that fails, the segment is left as it is and the next record begins a new one, whose header says
  * how many were stored before it; what stands in earlier segments beyond that number was refused, and does not count. Should the process end in between, and the
@@ -72,8 +73,9 @@ export const laneBytesMax = 1024;
 export const recordHeadBytes = 80;
 /** Bytes of a header without id and name. */
 export const headerFixedBytes = 56;
-/** Bytes of a header at most. */
-export const headerBytesMax = headerFixedBytes + 2 * laneBytesMax;
+/** Bytes of a header of any version, the newer ones included. */
+export const headerBytesMax = 64 * KiB;
+assert(headerFixedBytes + 2 * laneBytesMax < headerBytesMax, "A header of this version is a header");
 assert(recordHeadBytes + cursorBytesMax + payloadBytesMax < 2 ** 32, "The length of a record fits its fields");
 
 /** "TAPIOSPL", of which no text file begins. */
@@ -193,7 +195,7 @@ export function decodeHeader(bytes: Uint8Array): SegmentHeader | undefined {
 
 /** The head of a record as bytes. */
 export function encodeRecordHead(head: RecordHead, tag: number): Uint8Array {
-	assert(head.count > 0 && head.payloadBytes > 0, "A batch holds events");
+	assert(head.count > 0 && head.count < 2 ** 32 && head.payloadBytes > 0, "A batch holds events");
 	assert(head.cursorBytes <= cursorBytesMax && head.payloadBytes <= payloadBytesMax, "A record keeps its limits");
 	const bytes = new Uint8Array(recordHeadBytes);
 	const view = new DataView(bytes.buffer);

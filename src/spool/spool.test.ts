@@ -236,21 +236,57 @@ test("Spool counts a segment that vanished by what its neighbours say", () => {
 	expectBalance(spool);
 });
 
-test("Spool gives up what the disk cannot read, after trying again, and goes on behind it", () => {
+test("Spool gives up the page that the disk cannot read, after trying again, and nothing else", () => {
 	const disk = new SpoolDisk();
 	using spool = openTestSpool(disk, small);
 	append(spool, 1, 8, quarter);
-	disk.fails = (operation) => (operation === "read" ? "EIO" : undefined);
+	disk.fails = (operation, _count, range) =>
+		operation === "read" && range !== undefined && range.from <= 70_000 && range.to > 70_000 ? "EIO" : undefined;
+	expect(spool.head(0)?.number).toBe(1);
+	spool.acknowledge(1);
 	expect(() => spool.head(0)).toThrow(OperatingError);
 	expect(() => spool.head(0)).toThrow(/Read the spool/);
-	let reads = 0;
-	disk.fails = (operation) => (operation === "read" && reads++ === 0 ? "EIO" : undefined);
-	expect(spool.head(0)?.number).toBe(5);
-	expect(spool.account.dropped.spool_unreadable).toEqual({ records: 4, events: 40 });
-	disk.fails = (operation) => (operation === "read" ? "EMFILE" : undefined);
+	expect(spool.head(0)?.number).toBe(3);
+	expect(spool.account.dropped.spool_unreadable).toEqual({ records: 1, events: 10 });
+	disk.fails = (operation) => (operation === "openRead" || operation === "read" ? "EMFILE" : undefined);
 	for (let times = 0; times < 20; times++) expect(() => spool.head(0)).toThrow(/spool/);
 	disk.fails = () => undefined;
+	expect(drain(spool).map(({ number }) => number)).toEqual([3, 4, 5, 6, 7, 8]);
+	expectBalance(spool);
+});
+
+test("Spool gives up a segment that cannot be opened, after trying again, and goes on behind it", () => {
+	const disk = new SpoolDisk();
+	using spool = openTestSpool(disk, small);
+	append(spool, 1, 8, quarter);
+	disk.fails = (operation) => (operation === "openRead" ? "EIO" : undefined);
+	for (let times = 0; times < 2; times++) expect(() => spool.head(0)).toThrow(/Read the spool/);
+	let opens = 0;
+	disk.fails = (operation) => (operation === "openRead" && opens++ < 2 ? "EIO" : undefined);
 	expect(spool.head(0)?.number).toBe(5);
+	expect(spool.account.dropped.spool_unreadable).toEqual({ records: 4, events: 40 });
+	expectBalance(spool);
+});
+
+test("openSpool() reads around a page that the disk cannot read", () => {
+	const disk = new SpoolDisk();
+	append(openTestSpool(disk, small), 1, 4, quarter);
+	disk.fails = (operation, _count, range) =>
+		operation === "read" && range !== undefined && range.from <= 70_000 && range.to > 70_000 ? "EIO" : undefined;
+	using spool = openTestSpool(disk, small);
+	append(spool, 5, 5, quarter);
+	const numbers: number[] = [];
+	for (let times = 0; times < 20; times++) {
+		try {
+			const head = spool.head(0);
+			if (head === undefined) break;
+			numbers.push(head.number);
+			spool.acknowledge(head.number);
+		} catch (error) {
+			expect(error).toBeInstanceOf(OperatingError);
+		}
+	}
+	expect(numbers).toEqual([1, 3, 4, 5]);
 	expectBalance(spool);
 });
 

@@ -45,6 +45,7 @@ export class Spool implements Disposable {
 	readonly #limits: SpoolLimits;
 	readonly #tag: number;
 	readonly #segmentBytes: number;
+	readonly #headerBytes: number;
 	readonly #shelf: Shelf;
 	readonly #writer: SegmentWriter;
 	readonly #reader: HeadReader;
@@ -68,6 +69,7 @@ export class Spool implements Disposable {
 		this.#lane = lane;
 		this.#limits = limits;
 		this.#tag = laneTag(lane);
+		this.#headerBytes = encodeHeader({ lane, number: 0, before: noAmount, time: 0 }).length;
 		this.#segmentBytes = segmentBytesFor(limits.maxBytes);
 		this.#shelf = new Shelf(files, beginning, (what, cause) => this.#note(what, cause));
 		this.#writer = new SegmentWriter(files, folder);
@@ -130,13 +132,13 @@ export class Spool implements Disposable {
 		const lengths = { cursorBytes: cursor.length, payloadBytes: record.payload.length };
 		const bytes = recordBytes(lengths);
 		const isLarge = cursor.length > cursorBytesMax || record.payload.length > payloadBytesMax;
-		if (isLarge || bytes + this.#header(record).length > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
+		if (isLarge || this.#headerBytes + bytes > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
 		if (record.number <= this.#last.number) return this.#refuse("spool_order", amount);
 		const bodySum = checksum(record.payload, checksum(cursor));
 		const head: RecordHead = { ...record, ...lengths, before: this.#shelf.tail, bodySum };
 		const parts = [encodeRecordHead(head, this.#tag), cursor, record.payload];
 		try {
-			this.#makeRoom(bytes, record);
+			this.#makeRoom(bytes);
 			if (this.#shelf.isChoked) throw new Error("Too many old segments cannot be removed");
 			if (this.#writer.segment === undefined) this.#begin(record);
 			this.#writer.append(parts, this.#limits.fsync === "always");
@@ -158,10 +160,10 @@ export class Spool implements Disposable {
 	}
 
 	/** Ends a segment that is full, and drops the oldest ones until the record fits. */
-	#makeRoom(bytes: number, record: SpoolRecord): void {
+	#makeRoom(bytes: number): void {
 		const last = this.#writer.segment;
 		if (last !== undefined && last.bytes > last.headerBytes && last.bytes + bytes > this.#segmentBytes) this.#seal();
-		const needed = () => bytes + (this.#writer.segment === undefined ? this.#header(record).length : 0);
+		const needed = () => bytes + (this.#writer.segment === undefined ? this.#headerBytes : 0);
 		const { segments } = this.#shelf;
 		while (segments.length > 0 && (this.#shelf.bytes + needed() > this.#limits.maxBytes || segments.length >= segmentsMax)) {
 			if (segments[0] === this.#writer.segment) this.#seal();
@@ -170,12 +172,9 @@ export class Spool implements Disposable {
 		}
 	}
 
-	#header(record: SpoolRecord): Uint8Array {
-		return encodeHeader({ lane: this.#lane, number: record.number, before: this.#shelf.tail, time: record.time });
-	}
-
 	#begin(record: SpoolRecord): void {
-		const header = this.#header(record);
+		const header = encodeHeader({ lane: this.#lane, number: record.number, before: this.#shelf.tail, time: record.time });
+		assert(header.length === this.#headerBytes, "All headers of a lane are as long");
 		const segment: Segment = {
 			path: `${this.#folder}/${segmentName(record.number)}`,
 			before: this.#shelf.tail,
@@ -212,7 +211,7 @@ export class Spool implements Disposable {
 	/**
 	 * The oldest record that is neither acknowledged nor dropped, undefined where there is none. The same one until it is acknowledged, unless it is dropped. What is
 	 * damaged in front of it is skipped and counted, what is older than `max_age` at `now` dropped. `now` in milliseconds since 1970. Throws OperatingError
-	 * "spool_read" where the disk fails; the call may be made again, and gives up what the disk fails to read for the third time.
+	 * "spool_read" where the disk fails; the call may be made again, and gives up the pages that the disk cannot read after the third time.
 	 */
 	head(now: number): SpoolRecord | undefined {
 		assert(!this.#isClosed, "The spool is open");
@@ -227,8 +226,7 @@ export class Spool implements Disposable {
 					this.#lease = { record, isDropped: false };
 					return recordOf(record.head, read.body);
 				}
-				const reason = read === undefined ? "spool_expired" : read.kind === "damaged" ? "spool_damaged" : "spool_unreadable";
-				this.#drop(placeBehind(record.head), reason, lastOf(record));
+				this.#drop(placeBehind(record.head), read === undefined ? "spool_expired" : this.#lossReason(), lastOf(record));
 			}
 			return undefined;
 		} catch (error) {
@@ -237,6 +235,10 @@ export class Spool implements Disposable {
 		} finally {
 			this.#release();
 		}
+	}
+
+	#lossReason(): DropReason {
+		return this.#reader.hasHoles ? "spool_unreadable" : "spool_damaged";
 	}
 
 	#isExpired({ head }: FoundRecord, now: number): boolean {
@@ -254,12 +256,12 @@ export class Spool implements Disposable {
 			const found = first === undefined ? undefined : this.#reader.find(first, gone, end);
 			if (found?.kind === "record") {
 				const { before } = found.record.head;
-				if (before.records > gone.records) this.#drop(before, "spool_damaged");
+				if (before.records > gone.records) this.#drop(before, this.#lossReason());
 				return found.record;
 			}
 			// What is appended from now on is not to stand behind what cannot be read.
 			if (first !== undefined && first === this.#writer.segment) this.#seal();
-			this.#drop(end, found?.kind === "unreadable" ? "spool_unreadable" : "spool_damaged");
+			this.#drop(end, this.#lossReason());
 		}
 	}
 

@@ -17,6 +17,12 @@ export type DiskOperation =
 /** Something that was done to a file and not synced. */
 type Change = { readonly at: number; readonly bytes: Uint8Array } | { readonly length: number };
 
+/** The bytes that are read. */
+export interface Range {
+	readonly from: number;
+	readonly to: number;
+}
+
 interface Inode {
 	content: Uint8Array;
 	/** What survives a loss of power whatever happens. */
@@ -55,7 +61,7 @@ export class SpoolDisk implements SpoolFiles {
 	/** Operations so far. */
 	operations = 0;
 	/** Asked before each operation: a code to fail with, or undefined. Of a failing write `partial` bytes go in before. */
-	fails: (operation: DiskOperation, count: number) => string | undefined = () => undefined;
+	fails: (operation: DiskOperation, count: number, range?: Range) => string | undefined = () => undefined;
 	partial = 0;
 	/** Bytes of all files at most. */
 	capacity = Number.POSITIVE_INFINITY;
@@ -64,8 +70,8 @@ export class SpoolDisk implements SpoolFiles {
 	openFiles = 0;
 	syncs = 0;
 
-	#guard(operation: DiskOperation): void {
-		const code = this.fails(operation, ++this.operations);
+	#guard(operation: DiskOperation, range?: Range): void {
+		const code = this.fails(operation, ++this.operations, range);
 		if (code !== undefined) throw systemError(code);
 	}
 
@@ -119,7 +125,7 @@ export class SpoolDisk implements SpoolFiles {
 				return inode.content.length;
 			},
 			read: (target, position) => {
-				this.#guard("read");
+				this.#guard("read", { from: position, to: position + target.length });
 				const part = inode.content.subarray(position, position + target.length);
 				target.set(part);
 				return part.length;
