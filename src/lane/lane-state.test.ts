@@ -142,6 +142,24 @@ test("openLaneState() makes the name of a file safe that a process left behind b
 	expect(open().beginning.fresh).toBe(false);
 });
 
+test("openLaneState() makes a first manifest safe that a process left behind before it synced it", () => {
+	const files = new CrashFiles();
+	let writes = 0;
+	const ended = files.view(({ kind, bytes }) => {
+		if (kind === "write") writes++;
+		if (kind === "sync" && writes > 1) throw new Error("The process ended");
+		return bytes;
+	});
+	const first = openLaneState("/s", "a", worldOf(ended));
+	expect(() => first.append(manifest(1))).toThrow(/Write the state/);
+	const open = () => openLaneState("/s", "a", worldOf(files.view(({ bytes }) => bytes)));
+	expect(open().beginning.fresh).toBe(false);
+	// Of what was not synced nothing survives.
+	files.losePower({ below: (bound) => (bound === 4 ? 1 : 0), chance: () => false });
+	expect(open().beginning.fresh).toBe(false);
+	expect(open().id).toBe(first.id);
+});
+
 test("LaneState keeps its file below its limit for ever", () => {
 	const files = new MemoryFiles();
 	const state = openLaneState("/s", "a", worldOf(files));

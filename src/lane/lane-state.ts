@@ -20,7 +20,8 @@
  * fresh), and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
  * harmless: the stream is asked where the lane stands, and what it says repairs the mark; a manifest that was lost means that its batch is cut anew, which
  * no one can tell as long as it was not stored; where it arrives late, the lane goes on behind it. No line is synced on its own, for that would cost
- * milliseconds per batch on the thread that publishes. A file without a manifest is written again when it is opened, for its name may not be safe yet.
+ * milliseconds per batch on the thread that publishes. A file in which nothing is acknowledged is written again when it is opened: whoever wrote it may have
+ * ended before it was synced.
  *
  * A damaged line between whole ones is skipped. A damaged header takes the identity with it: the file is set aside as `<name>.lane.damaged`, and the lane
  * begins fresh, with a new id. A version above ours is refused, for nobody knows what it promised.
@@ -118,7 +119,7 @@ interface Found {
 	readonly manifest: Manifest | undefined;
 	readonly adopted: string | undefined;
 	readonly length: number;
-	/** False where the file is to be written anew before anything is appended: it is new, damaged, or without a batch. */
+	/** False where the file is to be written anew before anything is appended: it is new, damaged, or nothing in it is acknowledged. */
 	readonly whole: boolean;
 }
 
@@ -155,8 +156,8 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 		else if (record?.kind === "adopted") adopted = record.lane;
 		else damaged = true;
 	}
-	// Without a manifest it may be that the process ended before the folder was synced: written again, so that its name and the id outlive the first batch.
-	const isBegun = manifest !== undefined || mark.batch > 0;
+	// While nothing is acknowledged, the process may have ended before it synced what it wrote, be it the name or the first manifest: written again, both are safe.
+	const isBegun = mark.batch > 0;
 	return { id, lane, mark, manifest, adopted, length: content.length, whole: !damaged && isBegun };
 }
 
