@@ -1,5 +1,5 @@
 import { OperatingError } from "../../src/base/errors.ts";
-import { openLaneState } from "../../src/lane/lane-state.ts";
+import { type LaneState, openLaneState } from "../../src/lane/lane-state.ts";
 import { LaneDelivery } from "../../src/orchestrator/lane-delivery.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
 import { NatsLane } from "../../src/sinks/nats/lane.ts";
@@ -104,6 +104,7 @@ async function live(world: World, life: number, configuration: string): Promise<
 	using state = openLaneState("/s", "systemd", { files, log, randomId: () => `0a1b${life.toString(16)}` });
 	world.tell(`agent: life ${life}: the state says ${JSON.stringify({ ...state.beginning, pending: state.pending?.number })}`);
 	expectBehind(world, state.acknowledged.sequence);
+	expectKept(world, state);
 	const counters = { batches: 0, events: 0, bytes: 0, errors: 0, retries: 0 };
 	const options = sinkOptions("nats://model:4222");
 	const identity = { collector: "systemd", id: state.id, cluster: options.cluster, node: options.node };
@@ -136,6 +137,7 @@ async function live(world: World, life: number, configuration: string): Promise<
 		if (world.isDead) throw new Crash();
 		world.acknowledged = state.acknowledged.batch;
 		expectBehind(world, state.acknowledged.sequence);
+		if (!world.isRefused) world.kept = { sequence: state.acknowledged.sequence, place: placeOf(state.acknowledged.cursor) };
 		if (world.isRefused !== (delivery.stateFailure !== undefined)) {
 			throw new Error(`The disk ${world.isRefused ? "refuses" : "is well"}, and the lane says ${delivery.stateFailure ?? "nothing"}`);
 		}
@@ -158,6 +160,13 @@ function nextEvents(read: number, count: number): number[] {
 function expectBehind({ stream }: World, sequence: number): void {
 	const stored = stream.history.at(-1)?.sequence ?? 0;
 	if (sequence > stored) throw new Error(`The state says that ${sequence} events are delivered, and the stream was given ${stored}`);
+}
+
+/** What was kept is there again, and a lane that ever sent a batch is not fresh, so that it never takes another one's place. */
+function expectKept({ kept, hasSent }: World, { acknowledged, beginning }: LaneState): void {
+	if (hasSent && beginning.fresh) throw new Error("A batch was sent, and the lane is fresh again");
+	if (kept === undefined || (acknowledged.sequence >= kept.sequence && placeOf(acknowledged.cursor) >= kept.place)) return;
+	throw new Error(`The state had ${JSON.stringify(kept)}, and says ${JSON.stringify(acknowledged)} now`);
 }
 
 /** What is wrong with all that was ever stored. */

@@ -61,6 +61,8 @@ class ModelConnection implements LaneConnection {
 			tell(`stream: ${new TextDecoder().decode(copies[1])}: ${new TextDecoder().decode(reply.data)}`);
 			return reply;
 		};
+		const id = /^Nats-Msg-Id: (.*)$/m.exec(new TextDecoder().decode(headers))?.[1]?.trim() ?? "";
+		world.note(id, new TextDecoder().decode(body));
 		this.#lose(0.05, "The message was lost");
 		if (world.fault(0.1)) late.push(arrive);
 		if (late.includes(arrive)) this.#lost("The message is on its way");

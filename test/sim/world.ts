@@ -58,8 +58,14 @@ export class World {
 	/** Operations of the disk, and those of them that failed or fell short. */
 	diskOperations = 0;
 	diskFaults = 0;
-	/** Said by the agent as an error, but for what a disk that refuses explains. */
+	/** Said by the agent as an error, but for what a disk that refuses explains; and what the network saw and should not have. */
 	readonly errors: string[] = [];
+	/** What the state was given to keep when it last said that it had: the end of the process takes none of it away, a loss of power may. */
+	kept: { readonly sequence: number; readonly place: number } | undefined;
+	/** A batch was sent whose manifest the disk had taken. */
+	hasSent = false;
+	/** Content by id of everything that was sent. */
+	readonly #sent = new Map<string, string>();
 	#steps = 0;
 	#isDead = false;
 	#trouble: DiskTrouble | undefined;
@@ -108,6 +114,15 @@ export class World {
 		if (this.isCalm || !this.random.chance(this.plan.crashes)) return;
 		this.#isDead = true;
 		throw new Crash();
+	}
+
+	/** Sees a batch leave. As long as no manifest is lost, an id stands for one content. */
+	note(id: string, body: string): void {
+		const before = this.#sent.get(id);
+		if (this.diskFaults === 0) this.hasSent = true;
+		if (before !== undefined && before !== body && !this.plan.power && this.diskFaults === 0)
+			this.errors.push(`${id} was ${before} and is ${body} now`);
+		this.#sent.set(id, body);
 	}
 
 	/** Whether something that goes wrong with this probability does so now. */
@@ -160,6 +175,7 @@ export class World {
 		this.#isDead = false;
 		const power = this.plan.power && this.random.chance(0.6);
 		this.tell(power ? "--- the power is lost" : "--- the process is killed");
+		if (power) this.kept = undefined;
 		if (power) for (const line of this.files.losePower(this.random)) this.tell(`disk: ${line}`);
 	}
 
