@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { laneRound } from "./lane-round.ts";
 
 /** Rounds of CI; `bun run sim` plays as many as are asked for. */
-const rounds = 1500;
+const rounds = 1000;
 
 test("LaneDelivery, NatsLane and LaneState store each event once and in order, whatever happens between two steps", async () => {
 	const sum = { crashes: 0, networkFaults: 0, batches: 0, diskOperations: 0, diskFaults: 0 };

@@ -19,7 +19,7 @@ export interface DiskTrouble {
 	readonly from: number;
 	readonly times: number;
 	readonly kind: DiskKind | undefined;
-	/** A write takes a part and says so, instead of failing. */
+	/** A write takes a part and says so, and the next one fails, as where a disk is full. */
 	readonly short: boolean;
 }
 
@@ -71,6 +71,7 @@ export class World {
 	#trouble: DiskTrouble | undefined;
 	#troubleLeft = 0;
 	#isRefused = false;
+	#tookPart = false;
 
 	constructor(seed: number, plan: (random: Seeded) => RoundPlan, tell?: (line: string) => void) {
 		this.random = seeded(seed);
@@ -146,12 +147,14 @@ export class World {
 		const isShort = trouble?.short === true && kind === "write";
 		const isWrong =
 			trouble !== undefined && this.#troubleLeft > 0 && number >= trouble.from && (trouble.short ? isShort : (trouble.kind ?? kind) === kind);
-		this.#isRefused = isWrong && !isShort;
+		const takesPart = isWrong && isShort && bytes > 1 && !this.#tookPart;
+		this.#tookPart = takesPart;
+		this.#isRefused = isWrong && !takesPart;
 		if (isWrong) {
 			this.#troubleLeft--;
 			this.diskFaults++;
-			this.tell(`disk: ${kind} ${path}: ${isShort ? `takes a part of ${bytes} bytes` : "EIO"}`);
-			if (isShort) return 1 + this.random.below(bytes);
+			this.tell(`disk: ${kind} ${path}: ${takesPart ? `takes a part of ${bytes} bytes` : "fails"}`);
+			if (takesPart) return 1 + this.random.below(bytes - 1);
 			throw new Error(`EIO: ${kind} ${path}`);
 		}
 		// A process that ends in a write leaves a part of it behind: the next step finds it dead.
