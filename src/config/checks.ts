@@ -27,8 +27,6 @@ export function relationProblems(config: AgentConfig, root: SourceSection): Prob
  * work takes it off this list.
  */
 export const keysWithoutEffect: readonly string[] = [
-	"orchestrator.spool.max_bytes",
-	"orchestrator.spool.fsync",
 	"orchestrator.limits.max_cpu_milli",
 	"collectors.kernel.config.monitor_configmaps",
 	"collectors.kernel.config.monitor_secrets",

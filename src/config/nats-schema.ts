@@ -137,13 +137,14 @@ export const batchSchema = v.pipe(
 export const spoolSchema = v.pipe(
 	v.strictObject({
 		max_bytes: size(
-			"Bytes on disk at most for events that cannot be read again while NATS is away; beyond it new ones are dropped and counted.",
+			"Bytes on disk at most for events that cannot be read again while NATS is away; beyond it the oldest are dropped and counted.",
 			"1GiB",
 			{
 				least: "1MiB",
 				most: "16TiB",
 			},
 		),
+		max_age: duration("How long events wait there at most; older ones are dropped and counted. 0: for ever.", "0", { least: "0", most: "90d" }),
 		fsync: duration("How often the spool is forced to disk; what came later can be lost when the machine loses power. 0: after every write.", "1s", {
 			least: "0",
 			most: "1m",

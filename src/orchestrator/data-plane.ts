@@ -6,10 +6,13 @@ import { openLaneState } from "../lane/lane-state.ts";
 import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import { randomId } from "../platform/random.ts";
+import { systemSpoolFiles } from "../platform/spool-files.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
 import { runLater, runSoon } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
 import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
+import { openSpool } from "../spool/open-spool.ts";
+import type { SpoolLimits } from "../spool/record.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
@@ -19,6 +22,7 @@ import { LaneWriter } from "./lane-writer.ts";
 import type { DataReport, DataWorkerOptions, RingHandle } from "./messages.ts";
 import { RingAccount } from "./ring-account.ts";
 import { openRingMemory } from "./ring-memory.ts";
+import { SpooledLane } from "./spooled-lane.ts";
 
 /** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
 const quietInterval = 20;
@@ -28,6 +32,8 @@ const busyInterval = 2;
 const busyRests = 15;
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
+/** Milliseconds for writing to disk what is left when the time to stop has run out. */
+const spoolTimeout = 2000;
 
 /** What the data plane tells its owner. */
 export interface DataPlaneEvents {
@@ -41,6 +47,10 @@ export interface DataPlaneEvents {
 interface Lane {
 	readonly collector: string;
 	readonly writer: LaneWriter;
+	/** Where its events wait on disk while the sink is away, for sources that cannot be read again. */
+	readonly spooled: SpooledLane | undefined;
+	/** Why they cannot. */
+	readonly spoolFailure: string | undefined;
 	failure: string | undefined;
 }
 
@@ -115,7 +125,11 @@ export class DataPlane {
 		this.#cancelTurn();
 		if (!inTime) this.#log.warn("Not everything was delivered before the time to stop ran out; sources that can be read again keep the rest.");
 		this.#abort.abort(new OperatingError("stopped", "Stop the agent"));
+		// What is in the hands of a lane with a spool goes to disk now.
+		const spooled = this.#lanes.filter((lane) => lane.spooled !== undefined);
+		await resolvesWithin(this.#clock, Promise.all(spooled.map(({ writer }) => writer.flush())), spoolTimeout);
 		await Promise.all(this.#sinks.map((sink) => sink.stop()));
+		await Promise.all(spooled.map((lane) => lane.spooled?.close()));
 		this.#ended = true;
 	}
 
@@ -123,7 +137,11 @@ export class DataPlane {
 	report(): DataReport {
 		const ledger: Record<string, LedgerAccount> = {};
 		for (const ring of this.#rings) {
-			for (const { lane, account } of ring.collectors) ledger[account.definition.name] = account.account(lane, this.#ended);
+			for (const { lane, account } of ring.collectors) {
+				const { name } = account.definition;
+				const spooled = this.#lanes.find(({ collector }) => collector === name)?.spooled;
+				ledger[name] = account.account(lane, this.#ended, spooled?.account());
+			}
 		}
 		const sinks: Record<string, Health> = {};
 		const statistics: Record<string, Readonly<Record<string, number>>> = {};
@@ -162,7 +180,10 @@ export class DataPlane {
 			busy ||= turn.busy;
 			cut ||= turn.cut;
 		}
-		for (const { writer } of this.#lanes) writer.tick();
+		for (const { writer, spooled } of this.#lanes) {
+			writer.tick();
+			spooled?.tick();
+		}
 		this.#cancelTurn();
 		this.#busyRests = busy ? busyRests : Math.max(0, this.#busyRests - 1);
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
@@ -185,7 +206,7 @@ export class DataPlane {
 		const collectors: { lane: LaneWriter; account: RingAccount }[] = [];
 		for (const [index, name] of handle.collectors.entries()) {
 			const definition = this.#definitionOf(name);
-			const lane: Lane = { collector: name, writer: await this.#createLane(name), failure: undefined };
+			const lane = await this.#createLane(name);
 			this.#lanes.push(lane);
 			collectors.push({ lane: lane.writer, account: new RingAccount(definition, reader, index) });
 		}
@@ -197,7 +218,26 @@ export class DataPlane {
 		return openLaneState(directory, name, { files: systemStateFiles, log: this.#log.child(name), randomId });
 	}
 
-	async #createLane(name: string): Promise<LaneWriter> {
+	/** The lane as the first sink has it, with a spool in front where what it does not take is gone for good. */
+	#spooled(name: string, sink: SinkLane, id: string): Pick<Lane, "spooled" | "spoolFailure"> {
+		const { config, stateDirectory } = this.#options;
+		const isSpooled = this.#definitionOf(name).delivery !== "replayable" && config.orchestrator.nats.enabled;
+		if (!isSpooled || stateDirectory === undefined) return { spooled: undefined, spoolFailure: undefined };
+		const { max_bytes: maxBytes, max_age: age, fsync } = config.orchestrator.spool;
+		const limits: SpoolLimits = { maxBytes, maxAge: age === 0 ? Number.POSITIVE_INFINITY : age, fsync: fsync === 0 ? "always" : fsync };
+		const log = this.#log.child(name);
+		try {
+			const spool = openSpool(stateDirectory, { name, id }, limits, { files: systemSpoolFiles, log });
+			return { spooled: new SpooledLane({ sink, spool, clock: this.#clock, log }), spoolFailure: undefined };
+		} catch (error) {
+			// Events go on without it: what the sink does not take waits in the ring, and is dropped and counted where that is full.
+			const spoolFailure = describeError(error);
+			log.error("There is no spool.", { error: spoolFailure });
+			return { spooled: undefined, spoolFailure };
+		}
+	}
+
+	async #createLane(name: string): Promise<Lane> {
 		const { config, stateDirectory, runId } = this.#options;
 		const { cluster, node, batch } = config.orchestrator;
 		const definition = this.#definitionOf(name);
@@ -205,8 +245,10 @@ export class DataPlane {
 		const state = this.#laneState(stateDirectory, name);
 		const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };
 		const [first, ...others] = this.#sinks;
-		const sinks: [SinkLane, ...SinkLane[]] = [first.lane(identity), ...others.map((sink) => sink.lane(identity))];
-		return new LaneWriter({
+		const direct = first.lane(identity);
+		const { spooled, spoolFailure } = this.#spooled(name, direct, state.id);
+		const sinks: [SinkLane, ...SinkLane[]] = [spooled ?? direct, ...others.map((sink) => sink.lane(identity))];
+		const writer = new LaneWriter({
 			delivery: definition.delivery,
 			decoder: await definition.createDecoder(collectorConfig, { cluster, node }, runId),
 			state,
@@ -226,6 +268,7 @@ export class DataPlane {
 				this.#log.error("A lane stopped.", { collector: name, error: describeError(error) });
 			},
 		});
+		return { collector: name, writer, spooled, spoolFailure, failure: undefined };
 	}
 }
 
@@ -233,6 +276,9 @@ function laneHealth(lane: Lane): Health {
 	if (lane.failure !== undefined) return { status: "unhealthy", message: lane.failure };
 	if (!lane.writer.isOpen) return { status: "degraded", message: "waits until the sink says where it stands" };
 	const { stateFailure, notice } = lane.writer;
+	const waiting = lane.spooled?.health();
+	if (waiting !== undefined) return waiting;
+	if (lane.spoolFailure !== undefined) return { status: "degraded", message: lane.spoolFailure };
 	if (notice !== undefined) return { status: "degraded", message: notice };
 	if (stateFailure !== undefined) return { status: "degraded", message: stateFailure };
 	return { status: "healthy", message: "open" };

@@ -73,9 +73,9 @@ export class LaneDelivery {
 		return this.#notice !== undefined && clock.monotonic() - this.#notice.at < noticeDuration ? this.#notice.text : undefined;
 	}
 
-	/** Sequence behind the last event that the sink has. */
-	get acknowledgedSequence(): number {
-		return this.#mark.sequence;
+	/** Events that the lane ever delivered: by the sink's word, or by the sequence where it does not say. */
+	get published(): number {
+		return this.#options.sinks[0].published ?? this.#mark.sequence;
 	}
 
 	/** Most bytes of a batch that goes through. */

@@ -45,9 +45,8 @@ export class LaneWriter {
 	#savedAt: number;
 	#hasCut = false;
 	#batchRoom = 0;
-	/** What the sink had when the lane was opened, and the last number that was given up then. */
+	/** Events that the sink had when the lane was opened. */
 	#found = 0;
-	#givenUp = 0;
 
 	constructor(options: LaneWriterOptions) {
 		this.#options = options;
@@ -62,8 +61,7 @@ export class LaneWriter {
 		try {
 			const { mark, forced, unconfirmed } = await this.#delivery.open();
 			this.#sequence = mark.sequence;
-			this.#found = this.#delivery.acknowledgedSequence;
-			this.#givenUp = mark.sequence;
+			this.#found = this.#delivery.published;
 			this.#forced = forced;
 			this.counts.unconfirmed = unconfirmed;
 			this.#isOpen = true;
@@ -97,8 +95,7 @@ export class LaneWriter {
 	/** Where the lane stands by its sink; undefined until it is open. */
 	get standing(): LaneStanding | undefined {
 		if (!this.#isOpen) return undefined;
-		const reached = Math.max(this.#givenUp, this.#delivery.acknowledgedSequence);
-		return { lane: this.#options.state.id, found: this.#found, reached };
+		return { lane: this.#options.state.id, found: this.#found, reached: this.#delivery.published };
 	}
 
 	/** Events in batches that are not acknowledged. */

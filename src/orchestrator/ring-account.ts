@@ -3,6 +3,7 @@ import type { RingReader } from "../ring/reader.ts";
 import { counterOwn, counterReceived, counterRingFull } from "../ring/writer.ts";
 import type { LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneWriter } from "./lane-writer.ts";
+import type { SpooledAccount } from "./spooled-lane.ts";
 
 /** What the ring says of a collector, sorted by what it means for the account. */
 interface Counted {
@@ -43,27 +44,34 @@ export class RingAccount {
 		this.#vanished = Math.max(0, submitted - this.drained);
 	}
 
-	/** The account as it stands; `ended`: nothing more is delivered, and what a live source gave until then is dropped. */
-	account(lane: LaneWriter, ended = false): LedgerAccount {
+	/**
+	 * The account as it stands; `ended`: nothing more is delivered, and what a live source gave until then is dropped, but for what is in its spool. To the lane a
+	 * batch in the spool is delivered: here it is in flight until the sink has it. What an earlier run left there is received by this one.
+	 */
+	account(lane: LaneWriter, ended = false, spool: SpooledAccount | undefined = undefined): LedgerAccount {
 		const counted = this.#count();
 		const isLive = this.definition.delivery === "live";
 		const own = sum(counted.dropped) + sum(counted.discarded);
 		const crashed = isLive && this.#vanished > 0 ? { collector_died: this.#vanished } : {};
 		const ringFull = counted.ringFull > 0 ? { ring_full: counted.ringFull } : {};
-		const tooLarge = lane.counts.tooLarge > 0 ? { too_large: lane.counts.tooLarge } : {};
+		const tooLargeCount = lane.counts.tooLarge + (spool?.tooLarge ?? 0);
+		const tooLarge = tooLargeCount > 0 ? { too_large: tooLargeCount } : {};
+		const waiting = spool?.left.events ?? 0;
+		const onDisk = spool === undefined ? 0 : spool.stored.events - spool.acknowledged.events + spool.tooLarge;
 		const unconfirmed = lane.counts.unconfirmed > 0 ? { previous_run: lane.counts.unconfirmed } : {};
 		const submitted = counted.submitted - (isLive ? 0 : this.#vanished);
 		const inFlight = lane.inFlight + Math.max(0, counted.submitted - this.#vanished - this.drained);
 		const isDropped = ended && isLive;
 		const notDelivered = isDropped && inFlight > 0 ? { not_delivered: inFlight } : {};
 		return {
-			received: submitted - counted.derived - this.positions - this.skipped - lane.counts.rewound + counted.ringFull + own,
+			received:
+				(spool?.found.events ?? 0) + submitted - counted.derived - this.positions - this.skipped - lane.counts.rewound + counted.ringFull + own,
 			derived: counted.derived,
-			published: lane.counts.published,
-			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge, ...notDelivered },
+			published: lane.counts.published - onDisk,
+			dropped: { ...counted.dropped, ...ringFull, ...crashed, ...tooLarge, ...droppedBySpool(spool), ...notDelivered },
 			discarded: counted.discarded,
 			lost: { ...counted.lost, ...unconfirmed },
-			inFlight: isDropped ? 0 : inFlight,
+			inFlight: (isDropped ? 0 : inFlight) + waiting,
 			truncated: lane.counts.truncated,
 		};
 	}
@@ -82,6 +90,12 @@ export class RingAccount {
 		}
 		return { submitted: all - ringFull, ringFull, dropped, discarded, lost, derived };
 	}
+}
+
+function droppedBySpool(spool: SpooledAccount | undefined): Record<string, number> {
+	const dropped: Record<string, number> = {};
+	for (const [reason, { events }] of Object.entries(spool?.dropped ?? {})) if (events > 0) dropped[reason] = events;
+	return dropped;
 }
 
 function sum(amounts: Readonly<Record<string, number>>): number {

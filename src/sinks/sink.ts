@@ -68,6 +68,8 @@ export interface SinkLane {
 	 * Rejects with OperatingError where a person must decide ("two_writers"), and with AbortError when the signal fires.
 	 */
 	open(local: LaneStart, signal: AbortSignal): Promise<LanePosition>;
+	/** Events that this lane ever delivered, over all runs, by the sink's own word; undefined before `open`, and for sinks that do not keep it. */
+	readonly published?: number | undefined;
 	/** Most bytes of a batch that this sink takes now. */
 	batchBytesMax(): number;
 	/**

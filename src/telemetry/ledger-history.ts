@@ -4,9 +4,9 @@ import type { Ledger, LedgerAccount, Reasons } from "./ledger.ts";
 export interface LaneStanding {
 	/** Random id of the lane's state. */
 	readonly lane: string;
-	/** Sequence behind the last event that the sink had when the lane was opened. */
+	/** Events of this lane that the sink had when it was opened, of all runs. */
 	readonly found: number;
-	/** Sequence behind which everything is this run's and not acknowledged: numbers that were given up count as reached. */
+	/** Events of this lane that the sink has. */
 	readonly reached: number;
 }
 

@@ -12,8 +12,11 @@ const encoder = new TextEncoder();
 
 /** Writes the headers of one lane's batches. What never changes is encoded once. */
 export interface HeaderWriter {
-	/** Headers of a batch as they go over the wire. `guard` is the stream's last sequence on the subject; undefined without JetStream. */
-	encode(batch: Batch, guard: number | undefined, compressed: boolean): Uint8Array;
+	/**
+	 * Headers of a batch as they go over the wire. `guard` is the stream's last sequence on the subject; undefined without JetStream. `published` is what the lane
+	 * will have delivered with this batch, in events.
+	 */
+	encode(batch: Batch, guard: number | undefined, compressed: boolean, published: number): Uint8Array;
 	/** Most bytes that `encode` returns. */
 	readonly bytesMax: number;
 }
@@ -28,9 +31,10 @@ export function createHeaderWriter(identity: LaneIdentity, stream: string | unde
 	if (stream !== undefined) head += `Nats-Expected-Stream: ${stream}\r\n`;
 	return {
 		bytesMax: encoder.encode(head).length + identity.id.length + cursorBytesMax + changingBytesMax,
-		encode(batch, guard, compressed) {
+		encode(batch, guard, compressed, published) {
 			const cursor = encodeCursor(batch.lastCursor);
 			let text = `${head}Tapio-Batch: ${batch.number}\r\nTapio-Count: ${batch.count}\r\nTapio-Last-Sequence: ${batch.lastSequence}\r\n`;
+			text += `Tapio-Published: ${published}\r\n`;
 			if (cursor !== "") text += `Tapio-Last-Cursor: ${cursor}\r\n`;
 			if (compressed) text += "Content-Encoding: zstd\r\n";
 			text += `Nats-Msg-Id: ${identity.id}-${batch.number}\r\n`;

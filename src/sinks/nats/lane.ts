@@ -34,6 +34,8 @@ export class NatsLane implements SinkLane {
 	readonly #stream: string;
 	readonly #headers: HeaderWriter;
 	#known: LanePosition = { batch: 0, cursor: "", sequence: 0 };
+	/** Events that this lane ever delivered, as its last message says. */
+	#published = 0;
 	#guard = 0;
 	/** The epoch whose answer `#guard` is. Any other one has to be asked first. */
 	#asked: Epoch | undefined;
@@ -58,6 +60,10 @@ export class NatsLane implements SinkLane {
 		this.#headers = createHeaderWriter(identity, enabled ? stream : undefined);
 	}
 
+	get published(): number | undefined {
+		return this.#opened ? this.#published : undefined;
+	}
+
 	/** Collector and subject, for messages. */
 	get name(): string {
 		return `${this.#identity.collector} (${this.#subject})`;
@@ -65,6 +71,7 @@ export class NatsLane implements SinkLane {
 
 	async open(local: LaneStart, signal: AbortSignal): Promise<LanePosition> {
 		const { batch, cursor, sequence } = local;
+		this.#published = sequence;
 		this.#known = { batch, cursor, sequence };
 		while (true) {
 			const epoch = await this.#house.link.current(signal);
@@ -120,7 +127,7 @@ export class NatsLane implements SinkLane {
 			this.#asked = epoch;
 			if (position !== undefined) return position;
 		}
-		const headers = this.#headers.encode(batch, this.#guard, compressed);
+		const headers = this.#headers.encode(batch, this.#guard, compressed, this.#published + batch.count);
 		this.#checkSize(batch, headers.length + body.length);
 		let reply: Reply;
 		{
@@ -148,7 +155,7 @@ export class NatsLane implements SinkLane {
 	/** Core NATS: the PONG behind the batch is all there is. Without one it is sent again, and a listener may see it twice. */
 	async #publish(epoch: Epoch, batch: Batch, body: Uint8Array, compressed: boolean, signal: AbortSignal): Promise<LanePosition> {
 		const { link, slots } = this.#house;
-		const headers = this.#headers.encode(batch, undefined, compressed);
+		const headers = this.#headers.encode(batch, undefined, compressed, this.#published + batch.count);
 		this.#checkSize(batch, headers.length + body.length);
 		using _slot = await slots.take(signal);
 		epoch.connection.publish(this.#subject, { headers, body, headroom: compressed ? 0 : batch.offset });
@@ -192,7 +199,7 @@ export class NatsLane implements SinkLane {
 			return { ...known, finding: { kind: "adopted", lane, batch, cursor, sequence } };
 		}
 		if (stored.number < known.batch) return this.#wentBack(stored);
-		this.#known = { batch: stored.number, cursor: stored.cursor, sequence: stored.sequence };
+		this.#known = this.#positionOf(stored);
 		return this.#known;
 	}
 
@@ -251,6 +258,7 @@ export class NatsLane implements SinkLane {
 	}
 
 	#delivered(batch: Batch): LanePosition {
+		this.#published += batch.count;
 		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence };
 		this.#givenBack = undefined;
 		this.#isNew = false;
@@ -266,17 +274,23 @@ export class NatsLane implements SinkLane {
 	 * would have found it: the lane goes on behind it. Only before anything is delivered: a copy of the state folder is found out at its second batch.
 	 */
 	#arrivedLate(stored: StoredBatch): LanePosition {
-		const { number: batch, cursor, sequence } = stored;
-		this.#known = { batch, cursor, sequence };
+		const { number: batch } = stored;
+		this.#known = this.#positionOf(stored);
 		this.#isNew = false;
 		this.#house.log.warn("A batch of the run before arrived late, and its manifest is lost; the lane goes on behind it.", { lane: this.name, batch });
 		this.#house.link.succeeded();
 		return this.#known;
 	}
 
+	/** Where a batch of this lane leaves it. One of an agent that did not count has its sequence, which is as many but for what was given up. */
+	#positionOf({ number: batch, cursor, sequence, published }: StoredBatch): LanePosition {
+		this.#published = published > 0 ? published : sequence;
+		return { batch, cursor, sequence };
+	}
+
 	#wentBack(stored: StoredBatch): LanePosition {
 		const acknowledged = this.#known.batch;
-		this.#known = { batch: stored.number, cursor: stored.cursor, sequence: stored.sequence };
+		this.#known = this.#positionOf(stored);
 		this.#house.log.error("The stream holds less than it acknowledged.", { lane: this.name, acknowledged, holds: stored.number });
 		return { ...this.#known, finding: { kind: "went_back", acknowledged } };
 	}

@@ -13,6 +13,8 @@ export interface StoredBatch {
 	readonly count: number;
 	readonly cursor: string;
 	readonly sequence: number;
+	/** Events that its lane had delivered with it; 0 where it does not say. */
+	readonly published: number;
 }
 
 /** Asks the leader of the stream, never a replica, for the last message on a subject. Undefined for none. Rejects with OperatingError. */
@@ -30,6 +32,7 @@ export async function readLastBatch(manager: JetStreamManager, stream: string, s
 			count: whole(header("Tapio-Count")),
 			cursor: decodeCursor(header("Tapio-Last-Cursor")),
 			sequence: whole(header("Tapio-Last-Sequence")),
+			published: whole(header("Tapio-Published")),
 		};
 	} catch (error) {
 		throw explainApiFailure(error, `Ask the stream ${stream} for the last batch on ${subject}`);
