@@ -11,6 +11,8 @@ import type { FsyncPolicy } from "./record.ts";
 import { spentMax } from "./shelf.ts";
 import type { Spool } from "./spool.ts";
 
+/** Milliseconds for a test of many rounds on a busy machine. */
+const deadline = 60_000;
 /** Bytes of a payload of which four fill a segment of a spool of 1 MiB. */
 const quarter = 60_000;
 
@@ -74,33 +76,37 @@ const kinds: readonly { readonly name: string; readonly code: string; readonly r
 
 for (const fsync of ["always", 100, "never"] as const) {
 	for (const { name, code, row, only } of kinds) {
-		test(`Spool with fsync ${fsync} survives that the disk fails in ${name}, at every place`, () => {
-			const operations = (() => {
-				const disk = new SpoolDisk();
-				live(disk, fsync);
-				return disk.operations;
-			})();
-			expect(operations).toBeGreaterThan(60);
-			for (let n = 1; n <= operations; n++) {
-				const disk = new SpoolDisk();
-				disk.partial = (n * 977) % quarter;
-				disk.writeMost = n % 2 === 0 ? 20_000 : Number.POSITIVE_INFINITY;
-				disk.fails = (operation, count) => {
-					if (only !== undefined && operation === only) return count >= n && count < n + 60 ? code : undefined;
-					return count >= n && count < n + (only === undefined ? row : 1) ? code : undefined;
-				};
-				const { stored, read, dropped } = live(disk, fsync);
-				const again = read.filter((number, index) => read.indexOf(number) !== index);
-				const lost = stored.filter((number) => !read.includes(number));
-				// Sent twice may be what was acknowledged while the position could not be written; what is not sent was given up by the account.
-				expect(again.length).toBeLessThanOrEqual(3);
-				expect(lost.length).toBeLessThanOrEqual(dropped);
-				if (row === 1) expect(lost).toEqual([]);
-				// A record that was refused and could be neither cut off nor voided may be sent after all.
-				for (const number of read) if (!stored.includes(number)) expect(row).toBeGreaterThan(1);
-				expect(new Set(read).size).toBeGreaterThanOrEqual(2);
-			}
-		});
+		test(
+			`Spool with fsync ${fsync} survives that the disk fails in ${name}, at every place`,
+			() => {
+				const operations = (() => {
+					const disk = new SpoolDisk();
+					live(disk, fsync);
+					return disk.operations;
+				})();
+				expect(operations).toBeGreaterThan(60);
+				for (let n = 1; n <= operations; n++) {
+					const disk = new SpoolDisk();
+					disk.partial = (n * 977) % quarter;
+					disk.writeMost = n % 2 === 0 ? 20_000 : Number.POSITIVE_INFINITY;
+					disk.fails = (operation, count) => {
+						if (only !== undefined && operation === only) return count >= n && count < n + 60 ? code : undefined;
+						return count >= n && count < n + (only === undefined ? row : 1) ? code : undefined;
+					};
+					const { stored, read, dropped } = live(disk, fsync);
+					const again = read.filter((number, index) => read.indexOf(number) !== index);
+					const lost = stored.filter((number) => !read.includes(number));
+					// Sent twice may be what was acknowledged while the position could not be written; what is not sent was given up by the account.
+					expect(again.length).toBeLessThanOrEqual(3);
+					expect(lost.length).toBeLessThanOrEqual(dropped);
+					if (row === 1) expect(lost).toEqual([]);
+					// A record that was refused and could be neither cut off nor voided may be sent after all.
+					for (const number of read) if (!stored.includes(number)) expect(row).toBeGreaterThan(1);
+					expect(new Set(read).size).toBeGreaterThanOrEqual(2);
+				}
+			},
+			deadline,
+		);
 	}
 }
 

@@ -1,11 +1,14 @@
 import { expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { SpoolDisk } from "../../test/support/spool-disk.ts";
-import { drain, expectBalance, openTestSpool, recordOf, spoolFolder } from "../../test/support/spool-records.ts";
+import { drain, expectBalance, openTestSpool, recordOf, spoolFolder, spoolLane } from "../../test/support/spool-records.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { OperatingError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { systemSpoolFiles } from "../platform/spool-files.ts";
+import { silentLog } from "../telemetry/log.ts";
+import { inspectSpool } from "./inspect.ts";
+import { openSpool } from "./open-spool.ts";
 import { encodeHeader, payloadBytesMax } from "./segment.ts";
 
 /** Bytes of a payload of which four fill a segment of a spool of 1 MiB. */
@@ -157,6 +160,8 @@ test("Spool begins a new segment where a refused record cannot be cut off, and n
 	expect(spool.append({ ...recordOf(3), count: 1, firstSequence: 99, lastSequence: 99 })).toEqual({ status: "stored" });
 	append(spool, 4, 4);
 	using reopened = openTestSpool(disk);
+	expect(reopened.account.found).toEqual({ records: 4, events: 31 });
+	expect(inspectSpool(disk, spoolFolder)).toMatchObject({ left: { records: 4, events: 31 }, lost: { records: 0 } });
 	expect(drain(reopened).map(({ number, firstSequence }) => [number, firstSequence])).toEqual([
 		[1, 1],
 		[2, 11],
@@ -164,6 +169,20 @@ test("Spool begins a new segment where a refused record cannot be cut off, and n
 		[4, 31],
 	]);
 	expect(reopened.account.dropped.spool_damaged.records).toBe(0);
+});
+
+test("Spool keeps a segment that has the name of one that could not be removed", () => {
+	const disk = new SpoolDisk();
+	using spool = openTestSpool(disk);
+	disk.fails = (operation) => (operation === "write" || operation === "remove" ? "EIO" : undefined);
+	expect(spool.append(recordOf(1))).toMatchObject({ status: "refused", reason: "spool_failed" });
+	spool.tick(0);
+	expect(disk.segments.length).toBe(1);
+	disk.fails = () => undefined;
+	append(spool, 1, 1);
+	spool.tick(0);
+	expect(disk.segments.length).toBe(1);
+	expect(drain(spool)).toEqual([recordOf(1)]);
 });
 
 test("Spool syncs after every record, in intervals, or never", () => {
@@ -292,7 +311,7 @@ test("openSpool() reads around a page that the disk cannot read", () => {
 
 test("openSpool() refuses a newer version, another lane and what is no segment, and leaves them alone", () => {
 	const before = { records: 0, events: 0 };
-	const lane = { name: "kernel", id: "0123456789abcdef0123456789abcdef" };
+	const lane = spoolLane;
 	const path = `${spoolFolder}/0000000000000001.segment`;
 	const refusal = (content: Uint8Array) => {
 		const disk = new SpoolDisk();
@@ -341,6 +360,19 @@ test("openSpool() sends again, and never skips, where the position is lost", () 
 	disk.put(`${spoolFolder}/position`, new Uint8Array(5000));
 	using spool = openTestSpool(disk);
 	expect(drain(spool).map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+});
+
+test("openSpool() takes no record of another lane for its own, though nothing else tells", () => {
+	const other = new SpoolDisk();
+	const limits = { ...small, maxAge: Number.POSITIVE_INFINITY, fsync: "never" } as const;
+	const foreign = openSpool("/s", { ...spoolLane, id: "ff" }, limits, { files: other, log: silentLog });
+	for (let number = 1; number <= 9; number++) foreign.append(recordOf(number));
+	const disk = new SpoolDisk();
+	append(openTestSpool(disk), 1, 3);
+	disk.put(`${spoolFolder}/0000000000000004.segment`, other.content(other.segments[0] ?? "").fill(0, 0, 40));
+	using spool = openTestSpool(disk);
+	expect(drain(spool).map(({ number }) => number)).toEqual([1, 2, 3]);
+	expectBalance(spool);
 });
 
 test("openSpool() names the step and the way out where the disk refuses", () => {

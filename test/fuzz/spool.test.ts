@@ -22,6 +22,8 @@ function seedFiles(): Map<string, Uint8Array> {
 
 const seeds = seedFiles();
 const paths = [...seeds.keys()];
+/** Milliseconds for a test of many rounds on a busy machine. */
+const deadline = 60_000;
 /** Records that are in the files. */
 const recordsMax = 14;
 
@@ -59,57 +61,65 @@ function mutate(disk: SpoolDisk, edits: readonly (typeof edit extends fc.Arbitra
 	}
 }
 
-test("Spool reads files of any content without an error but its own, comes to an end, and keeps its account", () => {
-	let opened = 0;
-	let refused = 0;
-	let lost = 0;
-	fc.assert(
-		fc.property(fc.array(edit, { minLength: 1, maxLength: 5 }), (edits) => {
-			const disk = new SpoolDisk();
-			mutate(disk, edits);
-			try {
-				const spool = openTestSpool(disk, { maxBytes: MiB });
-				opened++;
-				expectBalance(spool);
-				let last = 0;
-				for (let times = 0; ; times++) {
-					expect(times).toBeLessThanOrEqual(recordsMax);
-					const record = spool.head(0);
-					if (record === undefined) break;
-					// Whatever was done to the files: what comes out is what was put in, in order.
-					expect(record.number).toBeGreaterThan(last);
-					last = record.number;
-					expect(record.payload).toEqual(recordOf(record.number, record.payload.length).payload);
-					expect(spool.acknowledge(record.number)).toBe(true);
+test(
+	"Spool reads files of any content without an error but its own, comes to an end, and keeps its account",
+	() => {
+		let opened = 0;
+		let refused = 0;
+		let lost = 0;
+		fc.assert(
+			fc.property(fc.array(edit, { minLength: 1, maxLength: 5 }), (edits) => {
+				const disk = new SpoolDisk();
+				mutate(disk, edits);
+				try {
+					const spool = openTestSpool(disk, { maxBytes: MiB });
+					opened++;
+					expectBalance(spool);
+					let last = 0;
+					for (let times = 0; ; times++) {
+						expect(times).toBeLessThanOrEqual(recordsMax);
+						const record = spool.head(0);
+						if (record === undefined) break;
+						// Whatever was done to the files: what comes out is what was put in, in order.
+						expect(record.number).toBeGreaterThan(last);
+						last = record.number;
+						expect(record.payload).toEqual(recordOf(record.number, record.payload.length).payload);
+						expect(spool.acknowledge(record.number)).toBe(true);
+					}
+					lost += spool.account.dropped.spool_damaged.records;
+					expectBalance(spool);
+					expect(spool.append(recordOf(1000))).toEqual({ status: "stored" });
+					expect(spool.head(0)).toEqual(recordOf(1000));
+				} catch (error) {
+					if (!(error instanceof OperatingError)) throw error;
+					refused++;
+					expect(["spool_foreign", "spool_newer"]).toContain(error.code);
 				}
-				lost += spool.account.dropped.spool_damaged.records;
-				expectBalance(spool);
-				expect(spool.append(recordOf(1000))).toEqual({ status: "stored" });
-				expect(spool.head(0)).toEqual(recordOf(1000));
-			} catch (error) {
-				if (!(error instanceof OperatingError)) throw error;
-				refused++;
-				expect(["spool_foreign", "spool_newer"]).toContain(error.code);
-			}
-		}),
-		{ numRuns: 800 },
-	);
-	expect(opened).toBeGreaterThan(400);
-	expect(refused).toBeGreaterThan(10);
-	expect(lost).toBeGreaterThan(100);
-});
+			}),
+			{ numRuns: 800 },
+		);
+		expect(opened).toBeGreaterThan(400);
+		expect(refused).toBeGreaterThan(10);
+		expect(lost).toBeGreaterThan(100);
+	},
+	deadline,
+);
 
-test("inspectSpool() describes files of any content, changes none, and comes to an end", () => {
-	fc.assert(
-		fc.property(fc.array(edit, { minLength: 1, maxLength: 5 }), (edits) => {
-			const disk = new SpoolDisk();
-			mutate(disk, edits);
-			const before = new Map([...disk.names].map(([name, { content }]) => [name, content]));
-			const report = inspectSpool(disk, spoolFolder);
-			expect(JSON.stringify(report).length).toBeGreaterThan(10);
-			for (const [name, { content }] of disk.names) expect(content).toBe(before.get(name) ?? new Uint8Array(0));
-			expect(disk.openFiles).toBe(0);
-		}),
-		{ numRuns: 300 },
-	);
-});
+test(
+	"inspectSpool() describes files of any content, changes none, and comes to an end",
+	() => {
+		fc.assert(
+			fc.property(fc.array(edit, { minLength: 1, maxLength: 5 }), (edits) => {
+				const disk = new SpoolDisk();
+				mutate(disk, edits);
+				const before = new Map([...disk.names].map(([name, { content }]) => [name, content]));
+				const report = inspectSpool(disk, spoolFolder);
+				expect(JSON.stringify(report).length).toBeGreaterThan(10);
+				for (const [name, { content }] of disk.names) expect(content).toBe(before.get(name) ?? new Uint8Array(0));
+				expect(disk.openFiles).toBe(0);
+			}),
+			{ numRuns: 300 },
+		);
+	},
+	deadline,
+);
