@@ -129,7 +129,7 @@ export class DataPlane {
 		const spooled = this.#lanes.filter((lane) => lane.spooled !== undefined);
 		await resolvesWithin(this.#clock, Promise.all(spooled.map(({ writer }) => writer.flush())), spoolTimeout);
 		await Promise.all(this.#sinks.map((sink) => sink.stop()));
-		await Promise.all(spooled.map((lane) => lane.spooled?.close()));
+		await resolvesWithin(this.#clock, Promise.all(spooled.map((lane) => lane.spooled?.close())), spoolTimeout);
 		this.#ended = true;
 	}
 

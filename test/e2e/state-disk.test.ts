@@ -24,7 +24,8 @@ for (const killed of [false, true]) {
 		async () => {
 			await using server = await NatsServer.start();
 			using directory = temporaryDirectory();
-			using disk = new SmallDisk(directory.join("state"), 1 << 20);
+			// A lane takes up to a mebibyte, and another one while its file is written anew.
+			using disk = new SmallDisk(directory.join("state"), 4 << 20);
 			await writeJournal(directory.join("journal"), ordinaryEntries(entries));
 			const settings = writeNodeConfig(directory, { natsUrl: server.url, journal: directory.join("journal"), orchestrator: smallBatches });
 			if (killed) {
