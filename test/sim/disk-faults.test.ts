@@ -12,7 +12,7 @@ const kinds: readonly (DiskKind | undefined)[] = [undefined, "read", "open", "wr
 async function failEach(kind: DiskKind | undefined, times: number, short: boolean, compacts: boolean): Promise<number> {
 	for (let from = 1; from < operationsMax; from++) {
 		const trouble = { from, times, kind, short };
-		const plan = { crashes: 0, network: 0.3, power: false, troubles: false, trouble, compacts };
+		const plan = { crashes: 0, network: 0.3, power: false, troubles: false, forgets: false, trouble, compacts };
 		const round = await laneRound(from, undefined, () => plan);
 		if (round.problem !== undefined) throw new Error(`Round ${JSON.stringify(plan)}: ${round.problem}`);
 		if (round.diskFaults === 0) return from - 1;

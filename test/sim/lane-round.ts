@@ -34,7 +34,15 @@ const opensMax = 200;
 
 /** Anything may go wrong, each round in its own measure. */
 function anything(random: Seeded): RoundPlan {
-	return { crashes: 0.02, network: 1, power: random.chance(0.5), troubles: random.chance(0.3), trouble: undefined, compacts: random.chance(0.1) };
+	return {
+		crashes: 0.02,
+		network: 1,
+		power: random.chance(0.5),
+		troubles: random.chance(0.3),
+		trouble: undefined,
+		forgets: random.chance(0.2),
+		compacts: random.chance(0.1),
+	};
 }
 
 /**
@@ -157,15 +165,16 @@ function nextEvents(read: number, count: number): number[] {
 }
 
 /** What the state takes for delivered is delivered. */
-function expectBehind({ stream }: World, sequence: number): void {
+function expectBehind({ stream, plan }: World, sequence: number): void {
+	if (plan.forgets) return;
 	const stored = stream.history.at(-1)?.sequence ?? 0;
 	if (sequence > stored) throw new Error(`The state says that ${sequence} events are delivered, and the stream was given ${stored}`);
 }
 
 /** What was kept is there again, and a lane that ever sent a batch is not fresh, so that it never takes another one's place. */
-function expectKept({ kept, hasSent }: World, { acknowledged, beginning }: LaneState): void {
+function expectKept({ kept, hasSent, plan }: World, { acknowledged, beginning }: LaneState): void {
 	if (hasSent && beginning.fresh) throw new Error("A batch was sent, and the lane is fresh again");
-	if (kept === undefined || (acknowledged.sequence >= kept.sequence && placeOf(acknowledged.cursor) >= kept.place)) return;
+	if (kept === undefined || plan.forgets || (acknowledged.sequence >= kept.sequence && placeOf(acknowledged.cursor) >= kept.place)) return;
 	throw new Error(`The state had ${JSON.stringify(kept)}, and says ${JSON.stringify(acknowledged)} now`);
 }
 

@@ -89,6 +89,14 @@ class ModelConnection implements LaneConnection {
 		world.step();
 		world.time += random.below(20);
 		while (late.length > 0 && random.chance(0.3)) late.splice(random.below(late.length), 1)[0]?.();
+		if (world.plan.forgets && stream.messages.length > 1 && world.fault(0.02)) {
+			const lost = 1 + random.below(Math.min(4, stream.messages.length - 1));
+			world.tell(`stream: the server loses its newest ${lost} messages`);
+			stream.goBack(lost);
+			// What it had not read is gone with it, and its sequences begin again from there: a late message would fit where another one stood.
+			late.length = 0;
+			this.#lost("The server went down");
+		}
 		if (!world.fault(0.02)) return;
 		const known = stream.messages.filter(({ number }) => number <= world.acknowledged).length;
 		// An empty subject has the guard 0 again, which a message had that was sent when it was empty before: retention is longer than any byte is late.

@@ -72,6 +72,18 @@ export class ModelStream {
 		return answer({ stream: this.#name, seq: message.streamSequence });
 	}
 
+	/** Goes back to an earlier state, as a server that lost its power: the newest messages are gone, and all that it knew of them. */
+	goBack(count: number): void {
+		for (const { id } of this.messages.splice(Math.max(0, this.messages.length - count))) {
+			this.#ids.delete(id);
+			this.history.splice(
+				this.history.findLastIndex((message) => message.id === id),
+				1,
+			);
+		}
+		this.#sequence = this.messages.at(-1)?.streamSequence ?? this.#sequence;
+	}
+
 	/** Removes what retention would remove: the oldest messages, perhaps all. */
 	expire(count: number): void {
 		this.messages.splice(0, count);

@@ -88,3 +88,18 @@ test("NatsLane stops at a batch of its own id that it did not cut, once it has d
 		expect(await lane.send(cut(delivered + 1, first, first + 4), signal).catch((error) => error)).toMatchObject({ code: "two_writers" });
 	}
 });
+
+test("NatsLane has its source read again behind a batch that arrives late under a number that was skipped, unless it is live", async () => {
+	for (const cursor of ["i=9", ""]) {
+		const stream = new ModelStream("TAPIO", 1000);
+		const before = laneOver(stream);
+		await before.open(nowhere, signal);
+		await before.send(cut(1, 1, 5), signal);
+		const lane = laneOver(stream);
+		await lane.open({ batch: 1, cursor: "i=5", sequence: 5 }, signal);
+		await before.send(cut(2, 6, 9, cursor), signal);
+		const position = await lane.send(cut(4, 6, 12), signal);
+		if (cursor === "") expect(position).toEqual({ batch: 4, cursor: "i=12", sequence: 12 });
+		else expect(position).toEqual({ batch: 2, cursor, sequence: 9, finding: { kind: "went_back", acknowledged: 3 } });
+	}
+});

@@ -216,8 +216,8 @@ export class NatsLane implements SinkLane {
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
 		if (this.#isNew && isOtherCut(stored, batch)) return this.#arrivedLate(stored);
-		// A live lane skips the number of a batch that its predecessor sent before it was killed: here it is, late.
-		if (stored.number < batch.number) return undefined;
+		// Numbers are skipped behind a stream that went back, and here one of them arrives late. A live lane skips that of a batch that the run before sent.
+		if (stored.number < batch.number) return stored.cursor === "" ? undefined : this.#wentBack(stored, batch.number - 1);
 		throw twoWriters(this.#subject, this.#identity.id, stored);
 	}
 
@@ -288,8 +288,7 @@ export class NatsLane implements SinkLane {
 		return { batch, cursor, sequence };
 	}
 
-	#wentBack(stored: StoredBatch): LanePosition {
-		const acknowledged = this.#known.batch;
+	#wentBack(stored: StoredBatch, acknowledged = this.#known.batch): LanePosition {
 		this.#known = this.#positionOf(stored);
 		this.#house.log.error("The stream holds less than it acknowledged.", { lane: this.name, acknowledged, holds: stored.number });
 		return { ...this.#known, finding: { kind: "went_back", acknowledged } };
