@@ -265,7 +265,9 @@ test("Spool gives up the page that the disk cannot read, after trying again, and
 	spool.acknowledge(1);
 	expect(() => spool.head(0)).toThrow(OperatingError);
 	expect(() => spool.head(0)).toThrow(/Read the spool/);
+	expect(spool.fault?.code).toBe("spool_read");
 	expect(spool.head(0)?.number).toBe(3);
+	expect(spool.fault).toBeUndefined();
 	expect(spool.account.dropped.spool_unreadable).toEqual({ records: 1, events: 10 });
 	disk.fails = (operation) => (operation === "openRead" || operation === "read" ? "EMFILE" : undefined);
 	for (let times = 0; times < 20; times++) expect(() => spool.head(0)).toThrow(/spool/);

@@ -59,6 +59,7 @@ export class Spool implements Disposable {
 	readonly #refused = noRefusals();
 	#faults = 0;
 	#fault: OperatingError | undefined;
+	#readFault: OperatingError | undefined;
 	#isClosed = false;
 
 	/** For openSpool alone. */
@@ -105,9 +106,9 @@ export class Spool implements Disposable {
 		};
 	}
 
-	/** What the disk refused last, until a record is stored again: for the health of the agent. */
+	/** What the disk refused last, until a record is stored again, or read again where it was a reading that failed: for the health of the agent. */
 	get fault(): OperatingError | undefined {
-		return this.#fault;
+		return this.#fault ?? this.#readFault;
 	}
 
 	/** Number of the last record that was ever stored, as far as is known; 0 for none. The next one is above it. */
@@ -224,12 +225,14 @@ export class Spool implements Disposable {
 				const read = this.#isExpired(record, now) ? undefined : this.#reader.body(record);
 				if (read?.kind === "whole") {
 					this.#lease = { record, isDropped: false };
+					this.#readFault = undefined;
 					return recordOf(record.head, read.body);
 				}
 				this.#drop(placeBehind(record.head), read === undefined ? "spool_expired" : this.#lossReason(), lastOf(record));
 			}
 			return undefined;
 		} catch (error) {
+			if (error instanceof OperatingError) this.#readFault = error;
 			this.#faults++;
 			throw error;
 		} finally {
