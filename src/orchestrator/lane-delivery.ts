@@ -164,8 +164,8 @@ export class LaneDelivery {
 				if (!this.#canRewind(position)) continue;
 				return this.#rewind({ ...markOf(position), batch: number }, "the stream went back");
 			}
-			assert(position.batch === number, "A batch is delivered, or the stream went back");
-			if (position.sequence !== lastSequence && this.#canRewind(position))
+			assert(position.batch >= number, "A batch is delivered, or the stream went back");
+			if ((position.batch > number || position.sequence !== lastSequence) && this.#canRewind(position))
 				return this.#rewind(markOf(position), "an earlier cut of the batch had arrived");
 			this.#acknowledge({ batch: number, cursor: lastCursor, sequence: Math.max(lastSequence, position.sequence) });
 			return { kind: "delivered", published: count, truncated: 0, tooLarge: 0 };

@@ -103,3 +103,13 @@ test("NatsLane has its source read again behind a batch that arrives late under 
 		else expect(position).toEqual({ batch: 2, cursor, sequence: 9, finding: { kind: "went_back", acknowledged: 3 } });
 	}
 });
+
+test("NatsLane goes on behind a batch of the run before that arrives late under a higher number", async () => {
+	const stream = new ModelStream("TAPIO", 1000);
+	const before = laneOver(stream);
+	const lane = laneOver(stream);
+	for (const each of [before, lane]) await each.open(nowhere, signal);
+	await before.send(cut(3, 1, 5), signal);
+	expect(await lane.send(cut(1, 1, 9), signal)).toEqual({ batch: 3, cursor: "i=5", sequence: 5 });
+	expect(await lane.send(cut(4, 6, 9), signal)).toEqual({ batch: 4, cursor: "i=9", sequence: 9 });
+});

@@ -55,10 +55,14 @@ export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
 	);
 }
 
-/** True where what is stored begins where this batch does and ends elsewhere: the same source, cut at another place. Only for sources that can be read again. */
+/**
+ * True where what is stored begins where this batch does and is another one: the same source, cut at another place, or under a number that a stream that went back
+ * had made necessary and the state forgot. Only for sources that can be read again.
+ */
 export function isOtherCut(stored: StoredBatch, batch: Batch): boolean {
 	const beginsTogether = stored.count > 0 && stored.sequence - stored.count === batch.lastSequence - batch.count;
-	return stored.number === batch.number && stored.cursor !== "" && beginsTogether && stored.sequence !== batch.lastSequence;
+	const isOther = stored.number === batch.number ? stored.sequence !== batch.lastSequence : stored.number > batch.number;
+	return stored.cursor !== "" && beginsTogether && isOther;
 }
 
 function whole(text: string): number {
