@@ -125,6 +125,20 @@ test("LaneWriter.open() begins behind what a stream still holds, and says it onc
 	expect(third.stream.stored.map(({ batch }) => batch)).toEqual([1, 2, 4]);
 });
 
+test("LaneWriter.open() begins behind a batch that arrived late under a number that was given up, not where the state stands", async () => {
+	const first = await openedLane();
+	feed(first, 1, 20);
+	await first.deliver();
+	const state = temporaryLaneState("0a1b");
+	// The stream had gone back behind batch 1, 2 was used and seen no more, and a filter left two records out since.
+	state.acknowledge({ batch: 2, cursor: "12".padStart(20, "0"), sequence: 10 });
+	const second = await openedLane({ stream: first.stream, state });
+	expect(second.position).toBe("20".padStart(20, "0"));
+	feed(second, 21, 30);
+	await second.deliver();
+	expect(second.stream.numbers).toEqual(upTo(30));
+});
+
 test("LaneWriter goes on where its state cannot be written, says so once, and takes it back when it can", async () => {
 	const inner = temporaryLaneState("0a1b");
 	let broken = true;

@@ -136,7 +136,8 @@ export class LaneDelivery {
 			this.#acknowledge(this.#canRewind(position) ? { ...markOf(position), batch: used } : { ...local, batch: used });
 		} else {
 			// The state's own cursor may be ahead of the batch, past entries that a filter left out.
-			const isSame = position.batch === local.batch && local.cursor !== "";
+			// Its number may be one that was only used, behind a stream that went back, and whose batch arrived late.
+			const isSame = position.batch === local.batch && position.sequence === local.sequence && local.cursor !== "";
 			this.#acknowledge(isSame ? { ...markOf(position), cursor: local.cursor } : markOf(position));
 		}
 		this.#number = this.#mark.batch;
