@@ -3,14 +3,13 @@ import { OperatingError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import type { SpoolFiles } from "../platform/spool-files.ts";
 import { type Amount, type DropReason, minus, noAmount, noDrops, noRefusals, plus, type RefusalReason, type SpoolAccount } from "./account.ts";
-import type { Segment } from "./open-segments.ts";
+import { Intake } from "./intake.ts";
 import { HeadReader } from "./reader.ts";
 import type { AppendOutcome, SpoolLimits, SpoolRecord } from "./record.ts";
 import type { FoundRecord } from "./scan.ts";
 import {
 	checksum,
 	cursorBytesMax,
-	encodeHeader,
 	encodeRecordHead,
 	laneTag,
 	type Place,
@@ -19,10 +18,8 @@ import {
 	type RecordHead,
 	recordBytes,
 	type SpoolLane,
-	segmentName,
 } from "./segment.ts";
-import { type Last, Shelf, type SpoolBeginning, segmentBytesFor, segmentsMax } from "./shelf.ts";
-import { SegmentWriter } from "./writer.ts";
+import { type Last, Shelf, type SpoolBeginning, segmentsMax } from "./shelf.ts";
 
 /** Expired records dropped by one `tick`. Beyond it the next one goes on. */
 export const expiredMax = 4096;
@@ -40,14 +37,11 @@ interface Lease {
  * they return, in `account.faults`, and in `fault`. `head` throws OperatingError "spool_read".
  */
 export class Spool implements Disposable {
-	readonly #folder: string;
 	readonly #lane: SpoolLane;
 	readonly #limits: SpoolLimits;
 	readonly #tag: number;
-	readonly #segmentBytes: number;
-	readonly #headerBytes: number;
 	readonly #shelf: Shelf;
-	readonly #writer: SegmentWriter;
+	readonly #intake: Intake;
 	readonly #reader: HeadReader;
 	#last: Last;
 	#lease: Lease | undefined;
@@ -66,29 +60,16 @@ export class Spool implements Disposable {
 	constructor(files: SpoolFiles, folder: string, lane: SpoolLane, limits: SpoolLimits, beginning: SpoolBeginning) {
 		assert(limits.maxBytes >= MiB, "A spool has room for a few segments");
 		assert(limits.maxAge > 0, "A spool keeps something for a while");
-		this.#folder = folder;
 		this.#lane = lane;
 		this.#limits = limits;
 		this.#tag = laneTag(lane);
-		this.#headerBytes = encodeHeader({ lane, number: 0, before: noAmount, time: 0 }).length;
-		this.#segmentBytes = segmentBytesFor(limits.maxBytes);
-		this.#shelf = new Shelf(files, beginning, (what, cause) => this.#note(what, cause));
-		this.#writer = new SegmentWriter(files, folder);
+		const note = (what: string, cause: unknown) => void this.#note(what, cause);
+		this.#shelf = new Shelf(files, beginning, note);
+		this.#intake = new Intake({ files, folder, lane, limits, shelf: this.#shelf, note });
 		this.#reader = new HeadReader(files, this.#tag);
 		this.#last = beginning.gone.number > beginning.tail.number ? beginning.gone : beginning.tail;
 		this.#found = minus(this.#shelf.tail, this.#shelf.gone);
-		this.#resume(this.#shelf.segments.at(-1));
 		this.#release();
-	}
-
-	/** Goes on in the last segment, unless it is full or its header is damaged: then the next record begins a new one. */
-	#resume(last: Segment | undefined): void {
-		if (last === undefined || last.headerBytes === 0 || last.bytes >= this.#segmentBytes) return;
-		try {
-			this.#writer.resume(last);
-		} catch (cause) {
-			this.#note(`Open ${last.path}`, cause);
-		}
 	}
 
 	/** What became of everything; made anew at each call. */
@@ -133,7 +114,7 @@ export class Spool implements Disposable {
 		const lengths = { cursorBytes: cursor.length, payloadBytes: record.payload.length };
 		const bytes = recordBytes(lengths);
 		const isLarge = cursor.length > cursorBytesMax || record.payload.length > payloadBytesMax;
-		if (isLarge || this.#headerBytes + bytes > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
+		if (isLarge || this.#intake.headerBytes + bytes > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
 		if (record.number <= this.#last.number) return this.#refuse("spool_order", amount);
 		const bodySum = checksum(record.payload, checksum(cursor));
 		const head: RecordHead = { ...record, ...lengths, before: this.#shelf.tail, bodySum };
@@ -141,10 +122,9 @@ export class Spool implements Disposable {
 		try {
 			this.#makeRoom(bytes);
 			if (this.#shelf.isChoked) throw new Error("Too many old segments cannot be removed");
-			if (this.#writer.segment === undefined) this.#begin(record);
-			this.#writer.append(parts, this.#limits.fsync === "always");
+			this.#intake.write(record, parts);
 		} catch (cause) {
-			this.#discardEmpty();
+			if (this.#intake.discardEmpty()) this.#reader.leave();
 			const error = this.#note("Append to the spool", cause);
 			return this.#refuse("spool_failed", amount, error);
 		}
@@ -160,52 +140,15 @@ export class Spool implements Disposable {
 		return error === undefined ? { status: "refused", reason } : { status: "refused", reason, error };
 	}
 
-	/** Ends a segment that is full, and drops the oldest ones until the record fits. */
+	/** Drops the oldest segments until a record of so many bytes fits. */
 	#makeRoom(bytes: number): void {
-		const last = this.#writer.segment;
-		if (last !== undefined && last.bytes > last.headerBytes && last.bytes + bytes > this.#segmentBytes) this.#seal();
-		const needed = () => bytes + (this.#writer.segment === undefined ? this.#headerBytes : 0);
 		const { segments } = this.#shelf;
-		while (segments.length > 0 && (this.#shelf.bytes + needed() > this.#limits.maxBytes || segments.length >= segmentsMax)) {
-			if (segments[0] === this.#writer.segment) this.#seal();
+		let needed = this.#intake.prepare(bytes);
+		while (segments.length > 0 && (this.#shelf.bytes + needed > this.#limits.maxBytes || segments.length >= segmentsMax)) {
+			if (segments[0] === this.#intake.segment) this.#intake.seal();
+			needed = this.#intake.prepare(bytes);
 			this.#drop(this.#shelf.endOf(0), "spool_full");
 			this.#release();
-		}
-	}
-
-	#begin(record: SpoolRecord): void {
-		const header = encodeHeader({ lane: this.#lane, number: record.number, before: this.#shelf.tail, time: record.time });
-		assert(header.length === this.#headerBytes, "All headers of a lane are as long");
-		const segment: Segment = {
-			path: `${this.#folder}/${segmentName(record.number)}`,
-			before: this.#shelf.tail,
-			headerBytes: header.length,
-			bytes: header.length,
-		};
-		this.#shelf.reuse(segment.path);
-		try {
-			this.#writer.begin(segment, header);
-		} catch (cause) {
-			this.#shelf.discard(segment.path);
-			throw cause;
-		}
-		this.#shelf.add(segment);
-	}
-
-	#seal(): void {
-		try {
-			this.#writer.seal(this.#limits.fsync !== "never");
-		} catch (cause) {
-			this.#note("Sync the spool", cause);
-		}
-	}
-
-	/** A segment that was begun for a record that was refused, and is written no more, holds nothing. */
-	#discardEmpty(): void {
-		const last = this.#shelf.segments.at(-1);
-		if (last !== undefined && last !== this.#writer.segment && last.bytes === last.headerBytes) {
-			this.#reader.leave();
-			this.#shelf.discard(last.path);
 		}
 	}
 
@@ -263,7 +206,7 @@ export class Spool implements Disposable {
 				return found.record;
 			}
 			// What is appended from now on is not to stand behind what cannot be read.
-			if (first !== undefined && first === this.#writer.segment) this.#seal();
+			if (first !== undefined && first === this.#intake.segment) this.#intake.seal();
 			this.#drop(end, this.#lossReason());
 		}
 	}
@@ -301,7 +244,7 @@ export class Spool implements Disposable {
 
 	#syncIfDue(now: number): void {
 		const { fsync } = this.#limits;
-		if (typeof fsync !== "number" || !this.#writer.isDirty) return;
+		if (typeof fsync !== "number" || !this.#intake.isDirty) return;
 		// A clock that was set back must not put the sync off.
 		const isEarly = this.#syncedAt !== undefined && now >= this.#syncedAt && now - this.#syncedAt < fsync;
 		if (isEarly) return;
@@ -311,14 +254,9 @@ export class Spool implements Disposable {
 
 	/** Makes everything that is stored survive a loss of power, whatever the policy. True where the disk says so. Milliseconds. */
 	sync(): boolean {
-		try {
-			this.#writer.sync();
-			return true;
-		} catch (cause) {
-			this.#note("Sync the spool", cause);
-			this.#discardEmpty();
-			return false;
-		}
+		const isSynced = this.#intake.sync();
+		if (!isSynced && this.#intake.discardEmpty()) this.#reader.leave();
+		return isSynced;
 	}
 
 	/** Everything before `place` is gone for this reason, but for what is in the hands of the sink. */
@@ -338,7 +276,7 @@ export class Spool implements Disposable {
 
 	/** Lets go of what is gone. */
 	#release(): void {
-		if (this.#shelf.takeOff(this.#writer.segment)) this.#reader.leave();
+		if (this.#shelf.takeOff(this.#intake.segment)) this.#reader.leave();
 		this.#shelf.settle();
 	}
 
@@ -357,7 +295,7 @@ export class Spool implements Disposable {
 	/** Syncs, unless the policy is "never", and closes. What is left is there when it is opened again. Safe twice. */
 	[Symbol.dispose](): void {
 		if (this.#isClosed) return;
-		this.#seal();
+		this.#intake.seal();
 		this.#shelf.settle();
 		this.#isClosed = true;
 		this.#reader[Symbol.dispose]();
