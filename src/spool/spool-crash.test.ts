@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { SpoolDisk } from "../../test/support/spool-disk.ts";
 import { drain, expectBalance, openTestSpool, recordOf } from "../../test/support/spool-records.ts";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { MiB } from "../base/units.ts";
+import { systemSpoolFiles } from "../platform/spool-files.ts";
 import type { FsyncPolicy, SpoolRecord } from "./record.ts";
 import type { Spool } from "./spool.ts";
 
@@ -202,3 +205,43 @@ for (const fsync of ["never", 1000] as const) {
 		deadline,
 	);
 }
+
+/** A process that stores records for ever and says after each one that it is stored. */
+const endlessWriter = `
+	const { openTestSpool, recordOf } = await import(process.argv[1]);
+	const { systemSpoolFiles } = await import(process.argv[2]);
+	const spool = openTestSpool(systemSpoolFiles, { fsync: "never", maxBytes: 2 ** 30 }, process.argv[3]);
+	for (let number = spool.lastNumber + 1; ; number++) {
+		if (spool.append(recordOf(number, 1 + (number * 7919) % 2000)).status !== "stored") throw new Error("It was refused");
+		require("node:fs").writeSync(1, number + "\\n");
+	}
+`;
+
+test(
+	"Spool gives back what a process had stored that was really killed",
+	async () => {
+		using folder = temporaryDirectory("spool-kill");
+		const root = join(import.meta.dir, "../..");
+		let told = 0;
+		for (let life = 1; life <= 4; life++) {
+			const words = ["-e", endlessWriter, join(root, "test/support/spool-records.ts"), join(root, "src/platform/spool-files.ts"), folder.path];
+			const child = Bun.spawn([process.execPath, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+			let text = "";
+			const decoder = new TextDecoder();
+			for await (const chunk of child.stdout) {
+				text += decoder.decode(chunk, { stream: true });
+				// The rest is what it did until the signal came.
+				if (text.length > 100 * life && !child.killed) child.kill("SIGKILL");
+			}
+			await child.exited;
+			expect(child.signalCode).toBe("SIGKILL");
+			told = Number(text.slice(0, text.lastIndexOf("\n")).split("\n").at(-1));
+		}
+		using spool = openTestSpool(systemSpoolFiles, { maxBytes: 2 ** 30 }, folder.path);
+		const records = drain(spool);
+		expect(records.length).toBeGreaterThanOrEqual(told);
+		for (const [index, record] of records.entries()) expect(record).toEqual(recordOf(index + 1, 1 + (((index + 1) * 7919) % 2000)));
+		expect(spool.account.dropped.spool_damaged.records).toBe(0);
+	},
+	deadline,
+);
