@@ -139,6 +139,20 @@ test("LaneWriter.open() begins behind a batch that arrived late under a number t
 	expect(second.stream.numbers).toEqual(upTo(30));
 });
 
+test("LaneWriter.open() gives up the number of a batch that was cut from another place than the stream stands at", async () => {
+	const first = await openedLane();
+	feed(first, 1, 20);
+	await first.deliver();
+	const state = temporaryLaneState("0a1b");
+	const [firstCursor, lastCursor] = ["10".padStart(20, "0"), "25".padStart(20, "0")];
+	state.append({ number: 3, count: 15, firstSequence: 11, lastSequence: 25, firstCursor, lastCursor, configuration: "1" });
+	const second = await openedLane({ stream: first.stream, state });
+	feed(second, 21, 30);
+	await second.deliver();
+	expect(second.stream.numbers).toEqual(upTo(30));
+	expect(second.stream.stored.map(({ batch }) => batch)).toEqual([1, 2, 4]);
+});
+
 test("LaneWriter goes on where its state cannot be written, says so once, and takes it back when it can", async () => {
 	const inner = temporaryLaneState("0a1b");
 	let broken = true;

@@ -99,6 +99,11 @@ export class LaneDelivery {
 			const sequence = Math.max(this.#mark.sequence, pending.lastSequence);
 			return { mark: { ...this.#mark, sequence }, forced: undefined, unconfirmed: pending.count };
 		}
+		if (pending.firstSequence !== this.#mark.sequence + 1) {
+			// It begins elsewhere than the lane stands now, behind a stream that went back: its number was used, and is not used again.
+			this.#number = Math.max(this.#number, pending.number);
+			return { mark: this.#mark, forced: undefined, unconfirmed: 0 };
+		}
 		const isNext = pending.number === this.#number + 1 && pending.configuration === configuration;
 		return { mark: this.#mark, forced: isNext ? pending : undefined, unconfirmed: 0 };
 	}
