@@ -37,9 +37,12 @@
  *
  * Reading. A record counts where its head's CRC, its tag and its place fit: it lies wholly in the file, and what was stored before it is neither less than what was
  * read so far, nor more than what the next segment says. If its other CRC does not fit, it is skipped by its length. Where there is no head, the next one is
- * searched byte by byte. So one damaged byte costs one record, and a page that the disk cannot read those that stand in it. A segment whose header is damaged is read by its records; one in which nothing is whole and which
- * does not begin as ours do is foreign, and refused, as are newer versions and other lanes: nobody knows what they promised. Every version keeps the first 20 bytes
- * of the header, so that it is known for what it is.
+ * searched byte by byte. So one damaged byte costs one record, and a page that the disk cannot read those that stand in it. A segment whose header is damaged is
+ * read by its records; one in which nothing is whole and which does not begin as ours do is foreign, and refused, as are newer versions and other lanes: nobody
+ * knows what they promised. Every version keeps the first 20 bytes of the header, so that it is known for what it is.
+ *
+ * Limits. A segment ends at about 8 MiB. Where all of them together would go beyond `max_bytes`, the oldest whole segments are dropped first; records older than
+ * `max_age` are dropped one by one, in front. Both are counted as dropped, each with its reason.
  *
  * A record that could not be written is cut off again. If even that fails, the segment is left as it is and the next record begins a new one, whose header says
  * how many were stored before it; what stands in earlier segments beyond that number was refused, and does not count. Should the process end in between, and the
