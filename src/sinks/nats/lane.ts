@@ -9,7 +9,7 @@ import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
 import { batchTooLarge, twoWriters } from "./lane-errors.ts";
 import type { LaneHouse } from "./lane-house.ts";
 import { type Reply, readReply } from "./reply.ts";
-import { isOtherCut, isSameBatch, type StoredBatch } from "./stored.ts";
+import { isOtherCut, isSameBatch, overlaps, type StoredBatch } from "./stored.ts";
 import { laneSubject } from "./subject.ts";
 
 /** Guard refusals in a row before the connection is taken for the cause. */
@@ -216,8 +216,8 @@ export class NatsLane implements SinkLane {
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
 		if (this.#isNew && isOtherCut(stored, batch)) return this.#arrivedLate(stored);
-		// Numbers are skipped behind a stream that went back, and here one of them arrives late. A live lane skips that of a batch that the run before sent.
-		if (stored.number < batch.number) return stored.cursor === "" ? undefined : this.#wentBack(stored, batch.number - 1);
+		// A number was skipped, and its batch arrives late. What a live lane sent before is not in this batch; behind a stream that went back it is, read again.
+		if (stored.number < batch.number) return overlaps(stored, batch) ? this.#wentBack(stored, batch.number - 1) : undefined;
 		throw twoWriters(this.#subject, this.#identity.id, stored);
 	}
 

@@ -55,6 +55,11 @@ export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
 	);
 }
 
+/** True where this batch holds events that are stored already. Only for sources that can be read again: the others give each event a place once. */
+export function overlaps(stored: StoredBatch, batch: Batch): boolean {
+	return stored.cursor !== "" && batch.lastSequence - batch.count < stored.sequence;
+}
+
 /**
  * True where what is stored begins where this batch does and is another one: the same source, cut at another place, or under a number that a stream that went back
  * had made necessary and the state forgot. Only for sources that can be read again.
