@@ -30,7 +30,7 @@ const records = 250;
 const longConfiguration = 50_000;
 
 /** Attempts at a state that a disk refuses. Beyond it the round has failed. */
-const opensMax = 200;
+const opensMax = 2000;
 
 /** Anything may go wrong, each round in its own measure. */
 function anything(random: Seeded): RoundPlan {
