@@ -160,6 +160,20 @@ test("openLaneState() makes a first manifest safe that a process left behind bef
 	expect(open().id).toBe(first.id);
 });
 
+test("LaneState.acknowledge() says that the disk refuses behind a write that failed, though nothing is new", () => {
+	const files = new MemoryFiles();
+	const state = openLaneState("/s", "a", worldOf(files));
+	state.append(manifest(1));
+	state.acknowledge(markOf(1));
+	files.failAt = 1;
+	expect(() => state.append(manifest(2))).toThrow(/Write the state/);
+	files.failAt = 1;
+	expect(() => state.acknowledge(markOf(1))).toThrow(/Write the state/);
+	state.acknowledge(markOf(1));
+	files.failAt = 1;
+	state.acknowledge(markOf(1));
+});
+
 test("LaneState keeps its file below its limit for ever", () => {
 	const files = new MemoryFiles();
 	const state = openLaneState("/s", "a", worldOf(files));

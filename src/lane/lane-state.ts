@@ -219,7 +219,9 @@ class FileLaneState implements LaneState {
 	}
 
 	acknowledge(mark: LaneMark): void {
-		if (mark.batch === this.#mark.batch && mark.cursor === this.#mark.cursor && mark.sequence === this.#mark.sequence) return;
+		// Behind a write that failed it is written all the same: whoever hears nothing takes the disk for well again.
+		const isWell = this.#closed || (this.#file !== undefined && !this.#torn);
+		if (isWell && mark.batch === this.#mark.batch && mark.cursor === this.#mark.cursor && mark.sequence === this.#mark.sequence) return;
 		this.#write({ kind: "acknowledged", mark }, false);
 		this.#mark = mark;
 	}
