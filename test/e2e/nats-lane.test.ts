@@ -32,6 +32,7 @@ nats("SinkLane delivers each batch once, in order, with its headers", async () =
 	const lane = await test.open({ node: "ip-10.eu", cluster: "a\r\nb" });
 	for (let number = 1; number <= 20; number++) expect(await lane.send(batchOf(number), test.abort.signal)).toEqual(positionOf(number));
 	await expectExactlyOnce(server, 20);
+	expect(lane.published).toBe(20 * eventsPerBatch);
 	const [first] = await server.read("TAPIO");
 	expect(first?.subject).toBe("tapio.events.ip-10%2Eeu.systemd");
 	expect(Object.fromEntries(first?.headers ?? [])).toEqual({
@@ -43,6 +44,7 @@ nats("SinkLane delivers each batch once, in order, with its headers", async () =
 		"Tapio-Batch": "1",
 		"Tapio-Count": "5",
 		"Tapio-Last-Sequence": "5",
+		"Tapio-Published": "5",
 		"Tapio-Last-Cursor": "s=1;i=5",
 		"Nats-Msg-Id": "0a1b2c-1",
 		"Nats-Expected-Stream": "TAPIO",
