@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { type LaneHarness, laneHarness } from "../../test/support/lane-harness.ts";
 import { kindPosition } from "../../test/support/mock-event-source.ts";
 import { counterOwn } from "../ring/writer.ts";
+import { noRefusals } from "../spool/account.ts";
 import { imbalance } from "../telemetry/ledger.ts";
+import type { SpooledAccount } from "./spooled-lane.ts";
 
 async function opened(delivery: "live" | "replayable"): Promise<LaneHarness> {
 	const harness = await laneHarness({ delivery, ringCapacity: 8192 });
@@ -73,4 +75,29 @@ test("RingAccount balances at every moment, whatever a producer does and however
 			}
 		}),
 	);
+});
+
+test("RingAccount counts what is in the spool as in flight, what an earlier run left there as received, and what it drops by reason", async () => {
+	const harness = await opened("live");
+	for (let number = 1; number <= 10; number++) harness.write(number);
+	await harness.deliver();
+	const amount = (events: number) => ({ records: events > 0 ? 1 : 0, events });
+	// Of the ten that the lane calls delivered, six went to the spool, where four were left over; three of all these arrived, one of them as nothing.
+	const spool: SpooledAccount = {
+		found: amount(4),
+		stored: amount(6),
+		acknowledged: amount(3),
+		dropped: { spool_full: amount(2), spool_expired: amount(0), spool_damaged: amount(1), spool_unreadable: amount(0) },
+		refused: noRefusals(),
+		left: amount(4),
+		bytes: 4096,
+		faults: 0,
+		tooLarge: 1,
+	};
+	for (const ended of [false, true]) {
+		const account = harness.account.account(harness.lane, ended, spool);
+		expect(account).toMatchObject({ received: 14, published: 6, inFlight: 4, dropped: { spool_full: 2, spool_damaged: 1, too_large: 1 } });
+		expect(imbalance(account)).toBe(0);
+		expect(Object.keys(account.dropped)).toEqual(["too_large", "spool_full", "spool_damaged"]);
+	}
 });
