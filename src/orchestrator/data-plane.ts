@@ -26,6 +26,9 @@ import { SpooledLane } from "./spooled-lane.ts";
 
 /** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
 const quietInterval = 20;
+/** The same where nothing came for so many turns: each look costs a wake-up, 60 to 100 us, whether it finds something or not. */
+const idleInterval = 30;
+const idleTurns = 250;
 /** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
 const busyInterval = 2;
 /** Busy rests behind a busy turn: the next one may have caught up with a source that fills the ring within one quiet interval. */
@@ -70,6 +73,8 @@ export class DataPlane {
 	readonly #abort = new AbortController();
 	#cancelTurn = () => {};
 	#busyRests = 0;
+	/** Turns in a row that found nothing. */
+	#emptyTurns = 0;
 	#stopping = false;
 	/** The sinks are closed. */
 	#ended = false;
@@ -175,8 +180,10 @@ export class DataPlane {
 		if (this.#stopping) return;
 		let busy = false;
 		let cut = false;
+		this.#emptyTurns++;
 		for (const ring of this.#rings) {
 			const turn = drainRing(ring);
+			if (turn.records > 0) this.#emptyTurns = 0;
 			busy ||= turn.busy;
 			cut ||= turn.cut;
 		}
@@ -187,7 +194,8 @@ export class DataPlane {
 		this.#cancelTurn();
 		this.#busyRests = busy ? busyRests : Math.max(0, this.#busyRests - 1);
 		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
-		this.#cancelTurn = cut ? runSoon(this.#turn) : runLater(this.#busyRests > 0 ? busyInterval : quietInterval, this.#turn);
+		const quiet = this.#emptyTurns > idleTurns ? idleInterval : quietInterval;
+		this.#cancelTurn = cut ? runSoon(this.#turn) : runLater(this.#busyRests > 0 ? busyInterval : quiet, this.#turn);
 	};
 
 	async #openLane(lane: Lane): Promise<void> {
