@@ -59,7 +59,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 		stateDirectory: keepsState ? directory : undefined,
 		runId,
 		// What runs before this one come to is known from here on, and this one publishes.
-		onLaneOpen: () => void keep(),
+		onLaneOpen: () => void orchestrator.report().then((report) => save(report)),
 		onOutputGone: () => {
 			log.info("The reader of the output has gone; the agent ends.");
 			ending.resolve("signal");
@@ -69,7 +69,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 			ending.resolve("failed");
 		},
 	});
-	const keep = async () => keeper?.save(await orchestrator.report(), new Date(clock.now()).toISOString());
+	const save = (report: OrchestratorReport, ended = false) => keeper?.save(report, new Date(clock.now()).toISOString(), ended);
 	let firstSignal: number | undefined;
 	const release = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
 		firstSignal ??= clock.monotonic();
@@ -82,7 +82,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 	const look = async () => {
 		const report = await orchestrator.report();
 		watch.look(report);
-		keeper?.save(report, new Date(clock.now()).toISOString());
+		save(report);
 	};
 	const timer = setInterval(() => void look(), config.orchestrator.health_check_interval);
 	const first = setTimeout(() => void look(), firstLook);
@@ -92,7 +92,7 @@ export async function run({ loaded, terminal, surroundings, json }: RunOptions):
 	if (end === "failed") return abandon(orchestrator, release);
 	log.info("Stopping: sources first, then what is on its way.");
 	const report = await orchestrator.stop();
-	keeper?.save(report, new Date(clock.now()).toISOString(), true);
+	save(report, true);
 	release();
 	const seconds = (clock.monotonic() - startedAt) / 1000;
 	terminal.error.write(json ? summaryJson(report, seconds) : summaryText(report, seconds));

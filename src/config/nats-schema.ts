@@ -137,7 +137,7 @@ export const batchSchema = v.pipe(
 export const spoolSchema = v.pipe(
 	v.strictObject({
 		max_bytes: size(
-			"Bytes on disk at most for events that cannot be read again while NATS is away; beyond it the oldest are dropped and counted.",
+			"Bytes on disk at most, for each collector whose events cannot be read again, while NATS is away; beyond it the oldest are dropped and counted.",
 			"1GiB",
 			{
 				least: "1MiB",

@@ -284,6 +284,11 @@ function marksOf(word: number): number {
 	return (word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080;
 }
 
+/** Decimal digits of a whole number from 0 to 2^53 - 1. */
+export function decimalDigits(value: number): number {
+	return value < halfDecimal ? digitsOf(value) : halfDigits + digitsOf(Math.floor(value / halfDecimal));
+}
+
 /** Decimal digits of a whole number below 2^31: at most four comparisons, where a loop over powers of ten takes up to ten turns. */
 function digitsOf(value: number): number {
 	if (value < 10_000) {

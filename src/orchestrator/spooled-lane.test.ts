@@ -127,7 +127,8 @@ test("SpooledLane goes on with what an earlier run left, behind what the sink ha
 	for (let round = 0; round < 50 && second.lane.account().left.records > 0; round++) await settle();
 	await second.lane.send(batchOf(6), second.stop.signal);
 	expect(numbers(sink)).toEqual(upTo(6));
-	expect(second.lane.account()).toMatchObject({ found: { events: 5 }, acknowledged: { events: 5 }, left: { events: 0 } });
+	// Those two are the account's of the run that delivered them.
+	expect(second.lane.account()).toMatchObject({ found: { events: 3 }, acknowledged: { events: 3 }, left: { events: 0 } });
 });
 
 test("SpooledLane puts what is in its hands on disk when it is stopped", async () => {

@@ -2,7 +2,7 @@ import { describeError, OperatingError } from "../base/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import { type Batch, batchHeadroom, batchTailroom, type LanePosition, type LaneStart, type SinkLane } from "../sinks/sink.ts";
-import type { SpoolAccount } from "../spool/account.ts";
+import { minus, noAmount, plus, type SpoolAccount } from "../spool/account.ts";
 import type { SpoolRecord } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Health } from "../telemetry/health.ts";
@@ -48,6 +48,9 @@ export class SpooledLane implements SinkLane {
 	#draining: Promise<void> | undefined;
 	#failure: unknown;
 	#tooLarge = 0;
+	/** Number of the last batch that the sink had when the lane was opened, and what of it still stood on disk. */
+	#known = 0;
+	#beforehand = noAmount;
 	#tickedAt = 0;
 	#memory: Memory | undefined;
 
@@ -63,8 +66,7 @@ export class SpooledLane implements SinkLane {
 		// What the lane's state calls delivered may be on disk: then the stream alone says how far it has come.
 		const start = this.#isBehind ? { ...local, batch: 0, cursor: "", sequence: 0 } : local;
 		const position = await this.#sink.open(start, signal);
-		// Delivered by a run that ended before it could say so here.
-		for (let head = this.#head(); head !== undefined && head.number <= position.batch; head = this.#head()) this.#spool.acknowledge(head.number);
+		this.#known = position.batch;
 		if (this.#isBehind) this.#drain(signal);
 		const batch = Math.max(position.batch, this.#spool.lastNumber);
 		return { ...position, batch, sequence: Math.max(position.sequence, batch === position.batch ? 0 : local.sequence, this.#spool.lastSequence) };
@@ -94,9 +96,12 @@ export class SpooledLane implements SinkLane {
 		}
 	}
 
-	/** What became of everything that was ever on disk. */
+	/** What became of everything that was on disk. What a run before had delivered, and ended before it could say so there, is not this one's. */
 	account(): SpooledAccount {
-		return { ...this.#spool.account, tooLarge: this.#tooLarge };
+		const { account } = this.#spool;
+		const found = minus(account.found, this.#beforehand);
+		const acknowledged = minus(account.acknowledged, this.#beforehand);
+		return { ...account, found, acknowledged, tooLarge: this.#tooLarge };
 	}
 
 	/** What a person should know, undefined for nothing. */
@@ -182,6 +187,11 @@ export class SpooledLane implements SinkLane {
 				this.#log.info("The spool is empty; events go to NATS directly again.");
 				return;
 			}
+			if (record.number <= this.#known) {
+				this.#beforehand = plus(this.#beforehand, { records: 1, events: record.count });
+				this.#spool.acknowledge(record.number);
+				continue;
+			}
 			try {
 				const position = await this.#sink.send(this.#load(record), signal);
 				// The stream went back: the same bytes under the same number again.
@@ -197,15 +207,6 @@ export class SpooledLane implements SinkLane {
 				this.#tooLarge += record.count;
 				this.#spool.acknowledge(record.number);
 			}
-		}
-	}
-
-	#head(): SpoolRecord | undefined {
-		try {
-			return this.#spool.head(this.#clock.now());
-		} catch (error) {
-			this.#log.error("The spool cannot be read.", { error: describeError(error) });
-			return undefined;
 		}
 	}
 

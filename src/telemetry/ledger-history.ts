@@ -14,7 +14,7 @@ export interface LaneStanding {
 export interface CollectorHistory {
 	/** Id of its lane; empty where it was never opened. */
 	readonly lane: string;
-	/** As {@link LaneStanding.reached}, when this was written. */
+	/** {@link LaneStanding.reached} when this was written. */
 	readonly reached: number;
 	/** When counting began, ISO 8601. */
 	readonly since: string;

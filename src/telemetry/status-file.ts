@@ -2,8 +2,8 @@
  * The status of an agent on disk: `<state folder>/status.json`, mode 0600, one JSON object, replaced as a whole, synced, every `health_check_interval`, when a lane
  * was opened, and at the orderly end. It is what `tapio-agent status` shows, and where the counts of the ledger live from run to run.
  *
- * What survives what. Every end of the process: the counts of the last writing; what a collector published since then is rebuilt from the sequence that the stream
- * holds (ledger-history.ts). What was dropped or discarded between the last writing and a kill is not known any more, neither as received nor as dropped. A loss of
+ * What survives what. Every end of the process: the counts of the last writing; what a collector published since then is rebuilt from the lane's own count in the
+ * stream, `Tapio-Published` (ledger-history.ts). What was dropped or discarded between the last writing and a kill is not known any more, neither as received nor as dropped. A loss of
  * power: the same, for the file is synced before it takes the place of the one before.
  *
  * A file that cannot be understood is set aside as `status.json.damaged`, and counting begins anew; that of a newer agent as well, for nobody knows what it means.

@@ -1,9 +1,10 @@
 import { assert } from "../../base/assert.ts";
 import { type EventWriter, sequenceDigits } from "../../event/event-writer.ts";
+import { decimalDigits } from "../../event/json-writer.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 import { type EventHead, fractionDigits } from "./event-head.ts";
 import { tapioRecord } from "./layout.gen.ts";
-import type { NumberWriter } from "./number-writer.ts";
+import { type NumberWriter, placesMax } from "./number-writer.ts";
 
 /** Shapes remembered for one kind of record. A power of two; one more pushes out the one in its place. */
 const shapesMax = 64;
@@ -45,8 +46,8 @@ class Shape {
 	/** Behind the digits of the sequence. */
 	sequenceEnd = 0;
 	slots = 0;
-	readonly slotNumbers = new Int32Array(32);
-	readonly slotPositions = new Int32Array(32);
+	readonly slotNumbers = new Int32Array(placesMax);
+	readonly slotPositions = new Int32Array(placesMax);
 
 	constructor(fixed: number, numbers: number) {
 		this.fixed = new Uint32Array(fixed);
@@ -157,7 +158,7 @@ export class EventShapes {
 	}
 
 	#find(words: Uint32Array, first: number, sequence: number): Shape | undefined {
-		const idWidth = digitsOf(sequence);
+		const idWidth = widthOf(sequence);
 		const values = this.#values;
 		const widths = this.#widths;
 		const fixed = this.#fixed;
@@ -167,7 +168,7 @@ export class EventShapes {
 		this.#isExact = true;
 		for (let index = 0; index < count; index++) {
 			const value = this.#value(words, first, index);
-			const width = digitsOf(value);
+			const width = widthOf(value);
 			values[index] = value;
 			widths[index] = width;
 			hash = (Math.imul(hash, 31) + width) | 0;
@@ -215,19 +216,6 @@ export class EventShapes {
 }
 
 /** Decimal digits of a whole number below 2^53, and 0 for 0: a decoder may leave a 0 out, so that it is a shape of its own. */
-function digitsOf(value: number): number {
-	if (value < 100_000_000) {
-		if (value < 10_000) {
-			if (value < 100) return value < 10 ? (value === 0 ? 0 : 1) : 2;
-			return value < 1000 ? 3 : 4;
-		}
-		if (value < 1_000_000) return value < 100_000 ? 5 : 6;
-		return value < 10_000_000 ? 7 : 8;
-	}
-	if (value < 1_000_000_000_000) {
-		if (value < 10_000_000_000) return value < 1_000_000_000 ? 9 : 10;
-		return value < 100_000_000_000 ? 11 : 12;
-	}
-	if (value < 100_000_000_000_000) return value < 10_000_000_000_000 ? 13 : 14;
-	return value < 1_000_000_000_000_000 ? 15 : 16;
+function widthOf(value: number): number {
+	return value === 0 ? 0 : decimalDigits(value);
 }

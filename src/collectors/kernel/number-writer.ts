@@ -3,7 +3,7 @@ import type { EventWriter } from "../../event/event-writer.ts";
 import type { Memory } from "../../platform/ffi/memory.ts";
 
 /** Numbers of one event at most, each counted as often as it is written. */
-const placesMax = 32;
+export const placesMax = 32;
 
 /** Writes numbers of records, and remembers where each was written, so that the next event of the same shape can overwrite it there. One thread. */
 export class NumberWriter {
