@@ -18,21 +18,13 @@ import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type DrainedRing, drainRing } from "./drain.ts";
+import { DrainRests } from "./drain-rests.ts";
 import { LaneWriter } from "./lane-writer.ts";
 import type { DataReport, DataWorkerOptions, RingHandle } from "./messages.ts";
 import { RingAccount } from "./ring-account.ts";
 import { openRingMemory } from "./ring-memory.ts";
 import { SpooledLane } from "./spooled-lane.ts";
 
-/** Rest between two looks at the rings while they are quiet: at most this much is added to an event's way. */
-const quietInterval = 20;
-/** The same where nothing came for so many turns: each look costs a wake-up, 60 to 100 us, whether it finds something or not. */
-const idleInterval = 30;
-const idleTurns = 250;
-/** Rest behind a turn that found much: a producer that fills its ring must not wait for a quiet interval. */
-const busyInterval = 2;
-/** Busy rests behind a busy turn: the next one may have caught up with a source that fills the ring within one quiet interval. */
-const busyRests = 15;
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
 /** Milliseconds for writing to disk what is left when the time to stop has run out. */
@@ -72,9 +64,7 @@ export class DataPlane {
 	readonly #lanes: Lane[] = [];
 	readonly #abort = new AbortController();
 	#cancelTurn = () => {};
-	#busyRests = 0;
-	/** Turns in a row that found nothing. */
-	#emptyTurns = 0;
+	readonly #rests = new DrainRests();
 	#stopping = false;
 	/** The sinks are closed. */
 	#ended = false;
@@ -178,24 +168,25 @@ export class DataPlane {
 
 	#turn = (): void => {
 		if (this.#stopping) return;
-		let busy = false;
+		let records = 0;
+		let share = 0;
 		let cut = false;
-		this.#emptyTurns++;
+		let due: number | undefined;
 		for (const ring of this.#rings) {
 			const turn = drainRing(ring);
-			if (turn.records > 0) this.#emptyTurns = 0;
-			busy ||= turn.busy;
+			records += turn.records;
+			share = Math.max(share, turn.share);
 			cut ||= turn.cut;
 		}
 		for (const { writer, spooled } of this.#lanes) {
 			writer.tick();
 			spooled?.tick();
+			due = earlier(due, writer.due);
 		}
 		this.#cancelTurn();
-		this.#busyRests = busy ? busyRests : Math.max(0, this.#busyRests - 1);
-		// Behind a busy turn the sockets get theirs first; a blocked lane wakes the drain when it has room.
-		const quiet = this.#emptyTurns > idleTurns ? idleInterval : quietInterval;
-		this.#cancelTurn = cut ? runSoon(this.#turn) : runLater(this.#busyRests > 0 ? busyInterval : quiet, this.#turn);
+		// The sockets get their turn first; a blocked lane wakes the drain when it has room.
+		const rest = this.#rests.next({ records, share, cut, due });
+		this.#cancelTurn = rest === 0 ? runSoon(this.#turn) : runLater(rest, this.#turn);
 	};
 
 	async #openLane(lane: Lane): Promise<void> {
@@ -278,6 +269,10 @@ export class DataPlane {
 		});
 		return { collector: name, writer, spooled, spoolFailure, failure: undefined };
 	}
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+	return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 function laneHealth(lane: Lane): Health {

@@ -6,9 +6,6 @@ import type { RingAccount } from "./ring-account.ts";
 /** Records drained from one ring before the others get their turn and the event loop its breath. */
 const recordsPerTurn = 2048;
 
-/** Share of a ring that makes a turn a busy one where so much stands in it: what comes in a quiet interval must not reach the whole ring. */
-const busyShare = 1 / 32;
-
 /** One ring with the lanes that its collectors feed, by the collectors' indices. */
 export interface DrainedRing {
 	readonly name: string;
@@ -19,8 +16,8 @@ export interface DrainedRing {
 /** What one turn over a ring did. */
 export interface DrainTurn {
 	readonly records: number;
-	/** True where so much had come that the producer may fill the ring before a quiet interval is over. */
-	readonly busy: boolean;
+	/** The part of the ring that was full when the turn began, 0 to 1. */
+	readonly share: number;
 	/** True where the ring holds more, but its lane has no room now. */
 	readonly blocked: boolean;
 	/** True where a batch was cut: it leaves when the caller returns to the event loop, and the ring may hold more. */
@@ -61,5 +58,5 @@ export function drainRing(ring: DrainedRing): DrainTurn {
 	}
 	for (const { lane } of collectors) lane.beforeRelease();
 	if (records > 0) reader.commit();
-	return { records, busy: bytes + reader.fill >= reader.capacity * busyShare, blocked, cut, stopped };
+	return { records, share: (bytes + reader.fill) / reader.capacity, blocked, cut, stopped };
 }

@@ -157,9 +157,16 @@ export class LaneWriter {
 			if (this.#isAhead && this.#options.clock.monotonic() - this.#savedAt >= positionInterval) this.#savePosition();
 			return;
 		}
+		const { due } = this;
+		if (due !== undefined && due <= 0) this.#cut();
+	}
+
+	/** Milliseconds until the open batch is due, 0 or less where it is; undefined where none is open, or where the one before it is still on its way. */
+	get due(): number | undefined {
+		if (this.#open.count === 0 || this.#sending !== undefined) return undefined;
 		// A predecessor's batch waits for its last record; if that never comes, the number goes to what there is.
 		const wait = this.#forced === undefined || this.#open.count >= this.#forced.count ? this.#options.batch.delayMax : forcedDelayMax;
-		if (this.#options.clock.monotonic() - this.#openedAt >= wait) this.#cut();
+		return this.#openedAt + wait - this.#options.clock.monotonic();
 	}
 
 	/** Sends what is open and resolves when everything is acknowledged, or when the lane stopped. */
