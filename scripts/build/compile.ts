@@ -8,9 +8,12 @@ import { inRoot } from "./root.ts";
 import type { Target } from "./targets.ts";
 
 /** Threads and the program itself. Every worker is an entry point of its own: only those are found inside a compiled binary. */
-export const entrypoints: readonly string[] = ["src/main.ts", "src/orchestrator/data-worker.ts", "src/orchestrator/collector-worker.ts"].map((path) =>
-	inRoot(path),
-);
+export const entrypoints: readonly string[] = [
+	"src/main.ts",
+	"src/orchestrator/data-worker.ts",
+	"src/orchestrator/spool-worker.ts",
+	"src/orchestrator/collector-worker.ts",
+].map((path) => inRoot(path));
 
 /** e_machine of a BPF object. */
 const machineBpf = 247;

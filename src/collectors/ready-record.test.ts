@@ -52,7 +52,8 @@ function decode(records: readonly Uint8Array[], sequence: number, room = 4096) {
 test("ReadyDecoder.decode() copies the event, numbers it, and names its cursor", () => {
 	const { result, text, cursor, before, behind } = decode([record("first"), record("the cursor")], 4_503_599_627_370_497);
 	expect(result).toBe("event");
-	expect(JSON.parse(text)).toMatchObject({ id: "one", sequence: "00004503599627370497", time: "2026-01-02T03:04:05.123456Z", data: {} });
+	const { id, sequence, time, data } = JSON.parse(text);
+	expect([id, sequence, time, data]).toEqual(["one", "00004503599627370497", "2026-01-02T03:04:05.123456Z", {}]);
 	expect(cursor).toBe("the cursor");
 	for (const bytes of [before, behind]) expect(bytes.every((byte) => byte === 0)).toBe(true);
 });

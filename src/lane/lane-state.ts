@@ -11,13 +11,14 @@
  *   ["a", number, sequence, cursor]
  *                                  batch `number` is acknowledged; sequence and cursor are those behind its last event
  *   ["t", lane]                    this lane took over the place of another one, before its first batch
+ *   ["r", epoch]                   the lane's run number `epoch` begins; lanes of sources that cannot be read again alone
  *
  * A manifest behind what is acknowledged is pending: its batch may or may not have arrived, and is to be cut the same way again. As one batch is in flight at
  * a time, a manifest says as well that everything before it is acknowledged, should the line that said so be lost.
  *
  * What survives what. The end of the process at any instant, kill -9 included: every line that was written whole. A line that was being written is torn; its
  * sum does not fit, and it is cut off when the file is opened next. A loss of power: the header, the first manifest (from which on the lane is no longer
- * fresh), and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
+ * fresh), the number of the run, and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
  * harmless: the stream is asked where the lane stands, and what it says repairs the mark; a manifest that was lost means that its batch is cut anew, which
  * no one can tell as long as it was not stored; where it arrives late, the lane goes on behind it. No line is synced on its own, for that would cost
  * milliseconds per batch on the thread that publishes. A file in which nothing is acknowledged is written again when it is opened: whoever wrote it may have
@@ -73,12 +74,16 @@ export interface LaneState extends Disposable {
 	readonly pending: Manifest | undefined;
 	/** What `SinkLane.open` is told. */
 	readonly beginning: LaneBeginning;
+	/** Number of the last run that began, 0 for none. */
+	readonly epoch: number;
 	/** Notes how a batch is cut. Before it is sent. */
 	append(manifest: Manifest): void;
 	/** Notes where the lane stands by the sink's word: normally at the pending batch. */
 	acknowledge(mark: LaneMark): void;
 	/** Notes that this lane goes on in the place of another one. Before its first manifest. */
 	adopt(lane: string): void;
+	/** Notes that a run begins. Synced, so that no two have one number. */
+	beginRun(epoch: number): void;
 }
 
 /**
@@ -98,7 +103,16 @@ export function openLaneState(directory: string, name: string, world: LaneWorld)
 			world.files.rename(path, `${path}.damaged`);
 			world.log.error("The state of a lane is damaged and was set aside; the lane begins anew.", { lane: name, file: `${path}.damaged` });
 		}
-		const begun: Found = { id: world.randomId(), lane: name, mark: nothing, manifest: undefined, adopted: undefined, length: 0, whole: false };
+		const begun: Found = {
+			id: world.randomId(),
+			lane: name,
+			mark: nothing,
+			manifest: undefined,
+			adopted: undefined,
+			epoch: 0,
+			length: 0,
+			whole: false,
+		};
 		return new FileLaneState(path, world, begun);
 	} catch (cause) {
 		if (cause instanceof OperatingError) throw cause;
@@ -118,6 +132,7 @@ interface Found {
 	readonly mark: LaneMark;
 	readonly manifest: Manifest | undefined;
 	readonly adopted: string | undefined;
+	readonly epoch: number;
 	readonly length: number;
 	/** False where the file is to be written anew before anything is appended: it is new, damaged, or nothing in it is acknowledged. */
 	readonly whole: boolean;
@@ -146,6 +161,7 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 	let mark = nothing;
 	let manifest: Manifest | undefined;
 	let adopted: string | undefined;
+	let epoch = 0;
 	let damaged = tail !== "";
 	for (const line of lines.slice(1)) {
 		const record = decodeRecord(line);
@@ -154,11 +170,12 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 			mark = markBefore(manifest, mark);
 		} else if (record?.kind === "acknowledged") mark = record.mark;
 		else if (record?.kind === "adopted") adopted = record.lane;
+		else if (record?.kind === "run") epoch = Math.max(epoch, record.epoch);
 		else damaged = true;
 	}
 	// While nothing is acknowledged, the process may have ended before it synced what it wrote, be it the name or the first manifest: written again, both are safe.
 	const isBegun = mark.batch > 0;
-	return { id, lane, mark, manifest, adopted, length: content.length, whole: !damaged && isBegun };
+	return { id, lane, mark, manifest, adopted, epoch, length: content.length, whole: !damaged && isBegun };
 }
 
 /** The mark that a manifest implies. */
@@ -175,6 +192,7 @@ class FileLaneState implements LaneState {
 	#mark: LaneMark;
 	#manifest: Manifest | undefined;
 	#adopted: string | undefined;
+	#epoch: number;
 	#file: AppendFile | undefined;
 	/** Bytes of whole lines. */
 	#length: number;
@@ -190,6 +208,7 @@ class FileLaneState implements LaneState {
 		this.#mark = found.mark;
 		this.#manifest = found.manifest;
 		this.#adopted = found.adopted;
+		this.#epoch = found.epoch;
 		this.#length = found.length;
 		if (found.whole) this.#file = world.files.append(path);
 		else this.#rewrite();
@@ -207,6 +226,10 @@ class FileLaneState implements LaneState {
 		const fresh = this.#manifest === undefined && this.#mark.batch === 0;
 		const adopted = this.#mark.batch === 0 ? this.#adopted : undefined;
 		return { ...this.#mark, fresh, ...(adopted === undefined ? {} : { adopted }) };
+	}
+
+	get epoch(): number {
+		return this.#epoch;
 	}
 
 	append(manifest: Manifest): void {
@@ -230,6 +253,12 @@ class FileLaneState implements LaneState {
 		assert(this.#mark.batch === 0, "Only a lane of which nothing is delivered takes over a place");
 		this.#write({ kind: "adopted", lane }, true);
 		this.#adopted = lane;
+	}
+
+	beginRun(epoch: number): void {
+		assert(epoch > this.#epoch, "Runs count upwards");
+		this.#write({ kind: "run", epoch }, true);
+		this.#epoch = epoch;
 	}
 
 	[Symbol.dispose](): void {
@@ -268,6 +297,7 @@ class FileLaneState implements LaneState {
 	#rewrite(): void {
 		const records: LaneRecord[] = [{ kind: "header", header: { version: laneFormatVersion, lane: this.#lane, id: this.id } }];
 		if (this.#adopted !== undefined && this.#mark.batch === 0) records.push({ kind: "adopted", lane: this.#adopted });
+		if (this.#epoch > 0) records.push({ kind: "run", epoch: this.#epoch });
 		if (this.#mark !== nothing) records.push({ kind: "acknowledged", mark: this.#mark });
 		if (this.#manifest !== undefined) records.push({ kind: "manifest", manifest: this.#manifest });
 		const content = Buffer.concat(records.map(encodeRecord));

@@ -38,7 +38,8 @@ export type LaneRecord =
 	| { readonly kind: "header"; readonly header: LaneHeader }
 	| { readonly kind: "manifest"; readonly manifest: Manifest }
 	| { readonly kind: "acknowledged"; readonly mark: LaneMark }
-	| { readonly kind: "adopted"; readonly lane: string };
+	| { readonly kind: "adopted"; readonly lane: string }
+	| { readonly kind: "run"; readonly epoch: number };
 
 /** The version of the format that this agent writes. It reads this one and older ones. */
 export const laneFormatVersion = 1;
@@ -81,6 +82,8 @@ function toJson(record: LaneRecord): readonly (string | number)[] {
 			return ["a", record.mark.batch, record.mark.sequence, record.mark.cursor];
 		case "adopted":
 			return ["t", record.lane];
+		case "run":
+			return ["r", record.epoch];
 	}
 }
 
@@ -94,6 +97,7 @@ function fromJson(value: readonly unknown[]): LaneRecord | undefined {
 	}
 	if (tag === "a" && whole(a) && whole(b) && text(c)) return { kind: "acknowledged", mark: { batch: a, sequence: b, cursor: c } };
 	if (tag === "t" && text(a)) return { kind: "adopted", lane: a };
+	if (tag === "r" && whole(a)) return { kind: "run", epoch: a };
 	// A newer version may have more fields behind these: whoever reads looks at the version first.
 	if (tag === "tapio-lane" && whole(a) && text(b) && text(c)) return { kind: "header", header: { version: a, lane: b, id: c } };
 	return undefined;

@@ -5,6 +5,7 @@ import type { LaneMark, Manifest } from "./record.ts";
 export function temporaryLaneState(id: string): LaneState {
 	let acknowledged: LaneMark = { batch: 0, cursor: "", sequence: 0 };
 	let manifest: Manifest | undefined;
+	let epoch = 0;
 	return {
 		id,
 		get acknowledged() {
@@ -16,6 +17,9 @@ export function temporaryLaneState(id: string): LaneState {
 		get beginning() {
 			return { ...acknowledged, fresh: manifest === undefined };
 		},
+		get epoch() {
+			return epoch;
+		},
 		append(next) {
 			manifest = next;
 		},
@@ -23,6 +27,9 @@ export function temporaryLaneState(id: string): LaneState {
 			acknowledged = mark;
 		},
 		adopt() {},
+		beginRun(next) {
+			epoch = next;
+		},
 		[Symbol.dispose]() {},
 	};
 }

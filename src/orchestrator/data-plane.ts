@@ -1,29 +1,21 @@
 import { assert } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
 import { collectorDefinition } from "../collectors/registry.ts";
-import { getCollectorConfig } from "../config/schema.ts";
-import { openLaneState } from "../lane/lane-state.ts";
-import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
-import { randomId } from "../platform/random.ts";
-import { systemSpoolFiles } from "../platform/spool-files.ts";
-import { systemStateFiles } from "../platform/state-files.ts";
 import { runLater, runSoon } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
-import type { LaneIdentity, Sink, SinkLane } from "../sinks/sink.ts";
-import { openSpool } from "../spool/open-spool.ts";
-import type { SpoolLimits } from "../spool/record.ts";
+import type { Sink } from "../sinks/sink.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import type { Log } from "../telemetry/log.ts";
+import { createLane, type Lane, type LaneSurroundings, laneHealth } from "./create-lane.ts";
 import { type DrainedRing, drainRing } from "./drain.ts";
 import { DrainRests } from "./drain-rests.ts";
-import { LaneWriter } from "./lane-writer.ts";
+import type { LaneWriter } from "./lane-writer.ts";
 import type { DataReport, DataWorkerOptions, RingHandle } from "./messages.ts";
 import { RingAccount } from "./ring-account.ts";
 import { openRingMemory } from "./ring-memory.ts";
-import { SpooledLane } from "./spooled-lane.ts";
 
 /** Time for the last acknowledgements after the sources stopped, beyond which what is open stays with its source. */
 const flushPoll = 20;
@@ -39,14 +31,9 @@ export interface DataPlaneEvents {
 	readonly outputGone: () => void;
 }
 
-interface Lane {
-	readonly collector: string;
-	readonly writer: LaneWriter;
-	/** Where its events wait on disk while the sink is away, for sources that cannot be read again. */
-	readonly spooled: SpooledLane | undefined;
-	/** Why they cannot. */
-	readonly spoolFailure: string | undefined;
-	failure: string | undefined;
+/** What a data plane works with, beside its options. */
+export interface DataPlaneSurroundings extends LaneSurroundings {
+	readonly events: DataPlaneEvents;
 }
 
 /**
@@ -56,6 +43,7 @@ interface Lane {
 export class DataPlane {
 	readonly #options: DataWorkerOptions;
 	readonly #sinks: readonly [Sink, ...Sink[]];
+	readonly #surroundings: DataPlaneSurroundings;
 	readonly #clock: Clock;
 	readonly #log: Log;
 	readonly #events: DataPlaneEvents;
@@ -69,16 +57,11 @@ export class DataPlane {
 	/** The sinks are closed. */
 	#ended = false;
 
-	constructor(
-		options: DataWorkerOptions,
-		sinks: readonly [Sink, ...Sink[]],
-		clock: Clock,
-		log: Log,
-		events: DataPlaneEvents,
-		definitionOf = collectorDefinition,
-	) {
+	constructor(options: DataWorkerOptions, sinks: readonly [Sink, ...Sink[]], surroundings: DataPlaneSurroundings) {
+		const { clock, log, events, definitionOf = collectorDefinition } = surroundings;
 		this.#options = options;
 		this.#sinks = sinks;
+		this.#surroundings = surroundings;
 		this.#clock = clock;
 		this.#log = log;
 		this.#events = events;
@@ -205,84 +188,31 @@ export class DataPlane {
 		const collectors: { lane: LaneWriter; account: RingAccount }[] = [];
 		for (const [index, name] of handle.collectors.entries()) {
 			const definition = this.#definitionOf(name);
-			const lane = await this.#createLane(name);
+			const lane = await createLane(name, this.#options, this.#sinks, {
+				...this.#surroundings,
+				signal: this.#abort.signal,
+				onRoom: () => this.#turn(),
+				onRewind: (reason) => this.#events.rewind(name, reason),
+				onStopped: (error) => this.#laneStopped(name, error),
+			});
 			this.#lanes.push(lane);
 			collectors.push({ lane: lane.writer, account: new RingAccount(definition, reader, index) });
 		}
 		return { name: handle.name, reader, collectors };
 	}
 
-	#laneState(directory: string | undefined, name: string) {
-		if (directory === undefined) return temporaryLaneState(randomId());
-		return openLaneState(directory, name, { files: systemStateFiles, log: this.#log.child(name), randomId });
-	}
-
-	/** The lane as the first sink has it, with a spool in front where what it does not take is gone for good. */
-	#spooled(name: string, sink: SinkLane, id: string): Pick<Lane, "spooled" | "spoolFailure"> {
-		const { config, stateDirectory } = this.#options;
-		const isSpooled = this.#definitionOf(name).delivery !== "replayable" && config.orchestrator.nats.enabled;
-		if (!isSpooled || stateDirectory === undefined) return { spooled: undefined, spoolFailure: undefined };
-		const { max_bytes: maxBytes, max_age: age, fsync } = config.orchestrator.spool;
-		const limits: SpoolLimits = { maxBytes, maxAge: age === 0 ? Number.POSITIVE_INFINITY : age, fsync: fsync === 0 ? "always" : fsync };
-		const log = this.#log.child(name);
-		try {
-			const spool = openSpool(stateDirectory, { name, id }, limits, { files: systemSpoolFiles, log });
-			return { spooled: new SpooledLane({ sink, spool, clock: this.#clock, log }), spoolFailure: undefined };
-		} catch (error) {
-			// Events go on without it: what the sink does not take waits in the ring, and is dropped and counted where that is full.
-			const spoolFailure = describeError(error);
-			log.error("There is no spool.", { error: spoolFailure });
-			return { spooled: undefined, spoolFailure };
+	#laneStopped(name: string, error: unknown): void {
+		// Nobody looks any more: no defect and no loss that anybody would miss.
+		if (error instanceof OperatingError && error.code === "output_gone") {
+			this.#events.outputGone();
+			return;
 		}
-	}
-
-	async #createLane(name: string): Promise<Lane> {
-		const { config, stateDirectory, runId } = this.#options;
-		const { cluster, node, batch } = config.orchestrator;
-		const definition = this.#definitionOf(name);
-		const collectorConfig = getCollectorConfig(config, name);
-		const state = this.#laneState(stateDirectory, name);
-		const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };
-		const [first, ...others] = this.#sinks;
-		const direct = first.lane(identity);
-		const { spooled, spoolFailure } = this.#spooled(name, direct, state.id);
-		const sinks: [SinkLane, ...SinkLane[]] = [spooled ?? direct, ...others.map((sink) => sink.lane(identity))];
-		const writer = new LaneWriter({
-			delivery: definition.delivery,
-			decoder: await definition.createDecoder(collectorConfig, { cluster, node }, runId),
-			state,
-			sinks,
-			batch: { eventsMax: batch.max_events, bytesMax: batch.max_bytes, delayMax: batch.max_delay },
-			log: this.#log.child(name),
-			configuration: Bun.hash(JSON.stringify([collectorConfig, batch.max_events, batch.max_bytes])).toString(16),
-			clock: this.#clock,
-			signal: this.#abort.signal,
-			onRoom: () => this.#turn(),
-			onRewind: (reason) => this.#events.rewind(name, reason),
-			onStopped: (error) => {
-				// Nobody looks any more: no defect and no loss that anybody would miss.
-				if (error instanceof OperatingError && error.code === "output_gone") return this.#events.outputGone();
-				const lane = this.#lanes.find((candidate) => candidate.collector === name);
-				if (lane !== undefined) lane.failure = describeError(error);
-				this.#log.error("A lane stopped.", { collector: name, error: describeError(error) });
-			},
-		});
-		return { collector: name, writer, spooled, spoolFailure, failure: undefined };
+		const lane = this.#lanes.find((candidate) => candidate.collector === name);
+		if (lane !== undefined) lane.failure = describeError(error);
+		this.#log.error("A lane stopped.", { collector: name, error: describeError(error) });
 	}
 }
 
 function earlier(one: number | undefined, other: number | undefined): number | undefined {
 	return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
-}
-
-function laneHealth(lane: Lane): Health {
-	if (lane.failure !== undefined) return { status: "unhealthy", message: lane.failure };
-	if (!lane.writer.isOpen) return { status: "degraded", message: "waits until the sink says where it stands" };
-	const { stateFailure, notice } = lane.writer;
-	const waiting = lane.spooled?.health();
-	if (waiting !== undefined) return waiting;
-	if (lane.spoolFailure !== undefined) return { status: "degraded", message: lane.spoolFailure };
-	if (notice !== undefined) return { status: "degraded", message: notice };
-	if (stateFailure !== undefined) return { status: "degraded", message: stateFailure };
-	return { status: "healthy", message: "open" };
 }

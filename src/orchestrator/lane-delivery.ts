@@ -1,42 +1,29 @@
 import { assert } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
-import type { Delivery } from "../collectors/collector.ts";
+import { isBefore } from "../base/run.ts";
 import type { LaneState } from "../lane/lane-state.ts";
 import type { LaneMark, Manifest } from "../lane/record.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
 import type { Batch, LanePosition, SinkLane } from "../sinks/sink.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { BatchDelivery, CutBatch, Delivered, LaneOpening, LaneReach } from "./batch-delivery.ts";
 import { splitBatch } from "./split-batch.ts";
 
 /** Milliseconds for which health speaks of a stream that went back, or of a limit that fell. The log has it for good. */
 const noticeDuration = 600_000;
 
-/** A batch that is cut, without its number. */
-export type CutBatch = Omit<Batch, "number">;
-
-/** Where a lane goes on. */
-export interface LaneOpening {
-	readonly mark: LaneMark;
-	/** The batch that a predecessor announced and may have sent: to be cut the same way again. */
-	readonly forced: Manifest | undefined;
-	/** Events of a live source that the run before sent and saw no acknowledgement for. */
-	readonly unconfirmed: number;
-}
-
-/** What became of a batch. */
-export type Delivered =
-	/** Everything in it is delivered, but for `tooLarge` events that the server takes in no form. */
-	| { readonly kind: "delivered"; readonly published: number; readonly truncated: number; readonly tooLarge: number }
-	/** It is to be forgotten, and its source to be read again from this mark. */
-	| { readonly kind: "rewind"; readonly mark: LaneMark; readonly reason: string };
+/**
+ * Where batches come from. replayable: whoever cut them can be asked to cut again from a cursor; kept: they lie in a spool until they are delivered, and come again in
+ * the same order; live: nowhere, this is their only chance.
+ */
+export type BatchSource = "replayable" | "kept" | "live";
 
 /** What a delivery needs. */
 export interface LaneDeliveryOptions {
-	readonly delivery: Delivery;
+	readonly source: BatchSource;
 	readonly state: LaneState;
-	/** The first one decides where the lane stands; the others show what passes. */
-	readonly sinks: readonly [SinkLane, ...SinkLane[]];
+	readonly sink: SinkLane;
 	/** Hash of what decides how batches are cut. */
 	readonly configuration: string;
 	readonly log: Log;
@@ -48,11 +35,18 @@ export interface LaneDeliveryOptions {
  * Numbers the batches of one lane, notes each before it is sent, and knows what to do where the sink says something else than "delivered": a number that
  * was ever used for other content is never used again, for the server may remember its id. One batch at a time. Data worker's thread.
  */
-export class LaneDelivery {
+export class LaneDelivery implements BatchDelivery {
 	readonly #options: LaneDeliveryOptions;
 	/** The last number that was given to a batch. */
 	#number = 0;
 	#mark: LaneMark = { batch: 0, cursor: "", sequence: 0 };
+	/** What was sent, or may have been, under a number that is its own until it is known what became of it: the next batch, where it is the same. */
+	#unsettled: Manifest | undefined;
+	/** The newest event that the sink has, by the run that cut it. */
+	#newest = { run: 0, sequence: 0 };
+	#isOpen = false;
+	/** Events that the sink had when the lane was opened. */
+	#found = 0;
 	/** Bytes that the sink proved to refuse although it allowed them. */
 	#ceiling = Number.POSITIVE_INFINITY;
 	#stateFailure: string | undefined;
@@ -73,57 +67,70 @@ export class LaneDelivery {
 		return this.#notice !== undefined && clock.monotonic() - this.#notice.at < noticeDuration ? this.#notice.text : undefined;
 	}
 
-	/** Events that the lane ever delivered: by the sink's word, or by the sequence where it does not say. */
-	get published(): number {
-		return this.#options.sinks[0].published ?? this.#mark.sequence;
+	get reach(): LaneReach | undefined {
+		return this.#isOpen ? { found: this.#found, reached: this.#published } : undefined;
+	}
+
+	/** What was sent, or may have been, and is to be sent again the same way before anything else: its number is its own. Undefined where there is nothing such. */
+	get unsettled(): Manifest | undefined {
+		return this.#unsettled;
+	}
+
+	/** The newest event that the sink has: the run that cut it, 0 where it does not say, and its sequence. */
+	get newest(): { readonly run: number; readonly sequence: number } {
+		return this.#newest;
 	}
 
 	/** Most bytes of a batch that goes through. */
 	bytesMax(): number {
-		return Math.min(this.#ceiling, this.#options.sinks[0].batchBytesMax());
+		return Math.min(this.#ceiling, this.#options.sink.batchBytesMax());
 	}
 
-	/** Asks the sinks where the lane stands, however long that takes. Rejects as SinkLane.open does. */
+	/** Asks the sink where the lane stands, however long that takes. Rejects as SinkLane.open does. */
 	async open(): Promise<LaneOpening> {
-		const { state, sinks, signal, delivery, configuration } = this.#options;
-		const [first, ...others] = sinks;
-		for (const sink of others) await sink.open(state.beginning, signal);
-		const position = await first.open(state.beginning, signal);
+		const { state, sink, signal, source, configuration } = this.#options;
+		const position = await sink.open(state.beginning, signal);
 		const local = state.acknowledged;
 		const before = state.pending;
 		const pending = before !== undefined && before.number > position.batch ? before : undefined;
 		this.#enter(position, local, pending);
+		this.#newest = { run: position.run ?? 0, sequence: position.sequence };
+		this.#found = this.#published;
+		this.#isOpen = true;
 		if (pending === undefined) return { mark: this.#mark, forced: undefined, unconfirmed: 0 };
-		if (delivery === "live") {
+		if (source === "live") {
 			this.#number = Math.max(this.#number, pending.number);
 			const sequence = Math.max(this.#mark.sequence, pending.lastSequence);
 			return { mark: { ...this.#mark, sequence }, forced: undefined, unconfirmed: pending.count };
 		}
-		if (pending.firstSequence !== this.#mark.sequence + 1) {
+		const isNext = pending.number === this.#number + 1;
+		// A spool drops events now and then: what is to be sent may begin further on.
+		const isAligned = source === "kept" ? pending.firstSequence > this.#mark.sequence : pending.firstSequence === this.#mark.sequence + 1;
+		if (!isNext || !isAligned) {
 			// It begins elsewhere than the lane stands now, behind a stream that went back: its number was used, and is not used again.
 			this.#number = Math.max(this.#number, pending.number);
 			return { mark: this.#mark, forced: undefined, unconfirmed: 0 };
 		}
-		const isNext = pending.number === this.#number + 1 && pending.configuration === configuration;
-		return { mark: this.#mark, forced: isNext ? pending : undefined, unconfirmed: 0 };
+		if (source === "kept") this.#unsettled = pending;
+		const isSameCut = source === "kept" || pending.configuration === configuration;
+		return { mark: this.#mark, forced: isSameCut ? pending : undefined, unconfirmed: 0 };
 	}
 
-	/** Sees a batch delivered, however long that takes. The memory is free again when this is settled. Rejects where a person must decide, or as the signal says. */
-	async send(cut: CutBatch): Promise<Delivered> {
-		const [, ...others] = this.#options.sinks;
-		const shown = others.map((sink) => sink.send({ ...cut, number: this.#number + 1 }, this.#options.signal));
-		const [outcome, ...looks] = await Promise.allSettled([this.#send(cut), ...shown]);
-		for (const look of looks) {
-			// Showing is not delivering: the lane goes on.
-			if (look.status === "rejected") this.#options.log.debug("A batch was not shown.", { error: describeError(look.reason) });
-		}
-		if (outcome.status === "rejected") throw outcome.reason;
-		return outcome.value;
+	/**
+	 * Sees a batch delivered, however long that takes, or until `signal` fires, which is the lane's where it is left out. The memory is free again when this is settled.
+	 * Rejects where a person must decide, or as the signal says.
+	 */
+	async send(cut: CutBatch, signal: AbortSignal = this.#options.signal): Promise<Delivered> {
+		return await this.#send(cut, signal);
 	}
 
-	/** Saves that the source was read up to `cursor`, where nothing on the way became an event. Only while no batch is open or on its way. */
 	savePosition(cursor: string): void {
 		this.#acknowledge({ ...this.#mark, cursor });
+	}
+
+	/** Events that the lane ever delivered: by the sink's word, or by the sequence where it does not say. */
+	get #published(): number {
+		return this.#options.sink.published ?? this.#mark.sequence;
 	}
 
 	/** Takes the sink's word for where the lane stands. */
@@ -148,46 +155,65 @@ export class LaneDelivery {
 		this.#number = this.#mark.batch;
 	}
 
-	async #send(cut: CutBatch): Promise<Delivered> {
-		const { state, sinks, signal, configuration } = this.#options;
-		const batch: Batch = { ...cut, number: ++this.#number };
-		const { number, count, lastSequence, lastCursor } = batch;
+	async #send(cut: CutBatch, signal: AbortSignal): Promise<Delivered> {
+		const { state, sink, source } = this.#options;
+		const { count, lastSequence, lastCursor, run } = cut;
+		// What may be sent again by a later run is told by the run that cut it; what may be cut again, by what decides how.
+		const configuration = source === "replayable" ? this.#options.configuration : String(run);
 		const firstSequence = lastSequence - count + 1;
-		const firstCursor = this.#mark.cursor;
-		this.#keep(() => state.append({ number, firstCursor, lastCursor, count, firstSequence, lastSequence, configuration }));
+		const again = this.#unsettled;
+		this.#unsettled = undefined;
+		const isAgain = again?.firstSequence === firstSequence && again.lastSequence === lastSequence && again.configuration === configuration;
+		// A number stands for one content: what else was to be sent under it is not sent any more.
+		if (again !== undefined && !isAgain) this.#number = again.number;
 		for (;;) {
+			const number = ++this.#number;
+			const manifest = { number, firstCursor: this.#mark.cursor, lastCursor, count, firstSequence, lastSequence, configuration };
+			this.#keep(() => state.append(manifest));
 			let position: LanePosition;
 			try {
-				position = await sinks[0].send(batch, signal);
+				position = await sink.send({ ...cut, number }, signal);
 			} catch (error) {
 				const limit = limitOf(error);
-				if (limit === undefined) throw error;
-				return await this.#tooLarge(batch, limit);
+				if (limit !== undefined) return await this.#tooLarge({ ...cut, number }, limit, signal);
+				this.#unsettled = manifest;
+				this.#number = number - 1;
+				throw error;
 			}
 			if (position.finding?.kind === "went_back") {
 				this.#sayWentBack(position, position.finding.acknowledged);
+				if (this.#canRewind(position)) return this.#rewind({ ...markOf(position), batch: number }, "the stream went back");
 				// The same bytes under the same number: where the server has stored and lost exactly these, it says so.
-				if (!this.#canRewind(position)) continue;
-				return this.#rewind({ ...markOf(position), batch: number }, "the stream went back");
+				this.#number = number - 1;
+				continue;
 			}
 			assert(position.batch >= number, "A batch is delivered, or the stream went back");
-			if ((position.batch > number || position.sequence !== lastSequence) && this.#canRewind(position))
-				return this.#rewind(markOf(position), "an earlier cut of the batch had arrived");
-			this.#acknowledge({ batch: number, cursor: lastCursor, sequence: Math.max(lastSequence, position.sequence) });
+			const isAnother = position.batch > number || position.sequence !== lastSequence;
+			if (isAnother && this.#canRewind(position)) return this.#rewind(markOf(position), "an earlier cut of the batch had arrived");
+			if (isBefore({ run: position.run ?? run, sequence: position.sequence }, { run, sequence: lastSequence })) {
+				// Sent by a run before, and its manifest lost: this one goes on behind it, under the next number.
+				this.#found = this.#published;
+				this.#number = position.batch;
+				this.#acknowledge({ ...this.#mark, batch: position.batch });
+				continue;
+			}
+			const sequence = Math.max(lastSequence, position.sequence);
+			this.#newest = { run, sequence };
+			this.#acknowledge({ batch: number, cursor: lastCursor, sequence });
 			return { kind: "delivered", published: count, truncated: 0, tooLarge: 0 };
 		}
 	}
 
 	/** The limit fell while the batch waited. What can be read again is cut anew; what cannot is split where its events meet. */
-	async #tooLarge(batch: Batch, allowed: number): Promise<Delivered> {
-		const { delivery, log } = this.#options;
+	async #tooLarge(batch: Batch, allowed: number, signal: AbortSignal): Promise<Delivered> {
+		const { source, log } = this.#options;
 		// Refused within the limit that the sink knows: another one is at work, and is found by halving.
 		const limit = allowed < batch.length ? allowed : Math.floor(batch.length / 2);
 		if (allowed >= batch.length) this.#ceiling = limit;
 		this.#number = batch.number - 1;
 		this.#notify(`the server took no batch of ${batch.length} bytes any more; batches are smaller now`);
 		log.warn("The server takes less than before; the batch is cut anew.", { batch: batch.number, bytes: batch.length, limit });
-		if (delivery !== "live") return this.#rewind(this.#mark, "the server takes less than before");
+		if (source === "replayable") return this.#rewind(this.#mark, "the server takes less than before");
 		const before = batch.lastSequence - batch.count;
 		const { parts, tooLarge } = splitBatch(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length), limit);
 		let published = 0;
@@ -201,8 +227,10 @@ export class LaneDelivery {
 			else {
 				const memory = Memory.allocate(text.length);
 				memory.bytes.set(text);
-				const outcome = await this.#send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor: "" });
-				assert(outcome.kind === "delivered", "A live lane never goes back");
+				// The source stands behind the whole batch only when its last part is delivered.
+				const lastCursor = lastSequence === batch.lastSequence ? batch.lastCursor : this.#mark.cursor;
+				const outcome = await this.#send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor, run: batch.run }, signal);
+				assert(outcome.kind === "delivered", "What cannot be read again never goes back");
 				published += outcome.published;
 				truncated += outcome.truncated;
 				dropped += outcome.tooLarge;
@@ -212,7 +240,7 @@ export class LaneDelivery {
 	}
 
 	#canRewind(position: LanePosition): boolean {
-		return this.#options.delivery !== "live" && position.cursor !== "";
+		return this.#options.source === "replayable" && position.cursor !== "";
 	}
 
 	#rewind(mark: LaneMark, reason: string): Delivered {

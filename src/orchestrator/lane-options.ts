@@ -1,8 +1,6 @@
-import type { Decoder, Delivery } from "../collectors/collector.ts";
-import type { LaneState } from "../lane/lane-state.ts";
+import type { Decoder } from "../collectors/collector.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { SinkLane } from "../sinks/sink.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { BatchDelivery } from "./batch-delivery.ts";
 
 /** What became of a record that a lane was offered. */
 export type Appended =
@@ -19,15 +17,13 @@ export type Appended =
 
 /** Where a lane's batches go and how they are cut. */
 export interface LaneWriterOptions {
-	readonly delivery: Delivery;
+	readonly delivery: BatchDelivery;
 	readonly decoder: Decoder;
-	readonly state: LaneState;
-	/** The first one decides where the lane stands. */
-	readonly sinks: readonly [SinkLane, ...SinkLane[]];
+	/** Random id of the lane. */
+	readonly lane: string;
+	/** This run, where its source cannot be read again, else 0 (Batch.run). */
+	readonly run: number;
 	readonly batch: { readonly eventsMax: number; readonly bytesMax: number; readonly delayMax: number };
-	/** Hash of what decides how batches are cut. */
-	readonly configuration: string;
-	readonly log: Log;
 	readonly clock: Clock;
 	readonly signal: AbortSignal;
 	/** Called when a blocked lane has room again. */

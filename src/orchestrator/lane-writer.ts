@@ -4,8 +4,8 @@ import { Memory } from "../platform/ffi/memory.ts";
 import type { RingReader } from "../ring/reader.ts";
 import { batchHeadroom } from "../sinks/sink.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
+import type { BatchDelivery, Delivered } from "./batch-delivery.ts";
 import { Cursor } from "./cursor.ts";
-import { type Delivered, LaneDelivery } from "./lane-delivery.ts";
 import type { Appended, LaneCounts, LaneWriterOptions } from "./lane-options.ts";
 import { OpenBatch } from "./open-batch.ts";
 import { fitEvent } from "./oversize.ts";
@@ -26,7 +26,7 @@ const positionInterval = 60_000;
 export class LaneWriter {
 	readonly counts: LaneCounts = { appended: 0, published: 0, truncated: 0, tooLarge: 0, rewound: 0, unconfirmed: 0 };
 	readonly #options: LaneWriterOptions;
-	readonly #delivery: LaneDelivery;
+	readonly #delivery: BatchDelivery;
 	readonly #event = new EventWriter(Memory.allocate(8));
 	/** Cursors behind the last event, and behind the last record. */
 	readonly #eventCursor = new Cursor();
@@ -45,12 +45,10 @@ export class LaneWriter {
 	#savedAt: number;
 	#hasCut = false;
 	#batchRoom = 0;
-	/** Events that the sink had when the lane was opened. */
-	#found = 0;
 
 	constructor(options: LaneWriterOptions) {
 		this.#options = options;
-		this.#delivery = new LaneDelivery(options);
+		this.#delivery = options.delivery;
 		this.#open = new OpenBatch(options.batch.bytesMax);
 		this.#spare = new OpenBatch(options.batch.bytesMax);
 		this.#savedAt = options.clock.monotonic();
@@ -61,7 +59,6 @@ export class LaneWriter {
 		try {
 			const { mark, forced, unconfirmed } = await this.#delivery.open();
 			this.#sequence = mark.sequence;
-			this.#found = this.#delivery.published;
 			this.#forced = forced;
 			this.counts.unconfirmed = unconfirmed;
 			this.#isOpen = true;
@@ -92,10 +89,9 @@ export class LaneWriter {
 		return this.#isOpen && !this.#stopped;
 	}
 
-	/** Where the lane stands by its sink; undefined until it is open. */
+	/** Whose lane it is and how far its sink has come; undefined until it is open. */
 	get standing(): LaneStanding | undefined {
-		if (!this.#isOpen) return undefined;
-		return { lane: this.#options.state.id, found: this.#found, reached: this.#delivery.published };
+		return this.#isOpen ? { lane: this.#options.lane, ...this.#delivery.reach } : undefined;
 	}
 
 	/** Events in batches that are not acknowledged. */
@@ -263,6 +259,7 @@ export class LaneWriter {
 				count: full.count,
 				lastSequence: this.#sequence,
 				lastCursor: this.#eventCursor.text ?? "",
+				run: this.#options.run,
 			});
 		} catch (error) {
 			this.#stop(error);

@@ -1,10 +1,12 @@
 import type { OperatingError } from "../base/errors.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { NodeIdentity } from "../event/event-writer.ts";
+import type { SpoolAccount } from "../spool/account.ts";
+import type { AppendStatus, SpoolEnd, SpoolLimits, SpoolRecord } from "../spool/record.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Ledger } from "../telemetry/ledger.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
-import type { LogEntry } from "../telemetry/log.ts";
+import type { LogEntry, LogLevel } from "../telemetry/log.ts";
 
 /** The memory of a ring, as it is handed from thread to thread: shared memory, or a descriptor of this process to map. */
 export type RingMemory = { readonly shared: SharedArrayBuffer } | { readonly descriptor: number; readonly length: number };
@@ -60,6 +62,41 @@ export interface DataReport {
 	readonly standings: Readonly<Record<string, LaneStanding | undefined>>;
 	readonly statistics: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
+
+/** A call of a spool's lane to the spool worker; `call` numbers it. */
+export interface ToSpoolWorker {
+	readonly call: number;
+	readonly lane: string;
+	readonly request: SpoolRequest;
+}
+
+/** What a lane asks of its spool: the calls of SpoolStore. */
+export type SpoolRequest =
+	| { readonly type: "open"; readonly directory: string; readonly id: string; readonly limits: SpoolLimits; readonly logLevel: LogLevel }
+	| { readonly type: "append"; readonly record: SpoolRecord }
+	| { readonly type: "head"; readonly now: number }
+	| { readonly type: "acknowledge"; readonly number: number }
+	| { readonly type: "tick"; readonly now: number }
+	| { readonly type: "rest" }
+	| { readonly type: "close" };
+
+/** What the lane is told beside each answer. */
+export interface SpoolView {
+	readonly account: SpoolAccount;
+	readonly end: SpoolEnd;
+	readonly fault: string | undefined;
+}
+
+/** The spool worker to the data worker. */
+export type FromSpoolWorker =
+	| { readonly type: "log"; readonly entry: LogEntry }
+	| {
+			readonly type: "answer";
+			readonly call: number;
+			readonly value: AppendStatus | SpoolRecord | boolean | undefined;
+			readonly view: SpoolView | undefined;
+	  }
+	| { readonly type: "refused"; readonly call: number; readonly error: HostError };
 
 /** What a collector host is started with: a worker by message, a child by the first line of its standard input. */
 export interface HostOptions {

@@ -5,7 +5,7 @@ import { kindPosition } from "../../test/support/mock-event-source.ts";
 import { counterOwn } from "../ring/writer.ts";
 import { noRefusals } from "../spool/account.ts";
 import { imbalance } from "../telemetry/ledger.ts";
-import type { SpooledAccount } from "./spooled-lane.ts";
+import type { SpooledAccount } from "./spooled-delivery.ts";
 
 async function opened(delivery: "live" | "replayable"): Promise<LaneHarness> {
 	const harness = await laneHarness({ delivery, ringCapacity: 8192 });
@@ -93,6 +93,8 @@ test("RingAccount counts what is in the spool as in flight, what an earlier run 
 		bytes: 4096,
 		faults: 0,
 		tooLarge: 1,
+		truncated: 0,
+		unconfirmed: 0,
 	};
 	for (const ended of [false, true]) {
 		const account = harness.account.account(harness.lane, ended, spool);

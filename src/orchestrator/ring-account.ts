@@ -3,7 +3,7 @@ import type { RingReader } from "../ring/reader.ts";
 import { counterOwn, counterReceived, counterRingFull } from "../ring/writer.ts";
 import type { LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneWriter } from "./lane-writer.ts";
-import type { SpooledAccount } from "./spooled-lane.ts";
+import type { SpooledAccount } from "./spooled-delivery.ts";
 
 /** What the ring says of a collector, sorted by what it means for the account. */
 interface Counted {
@@ -58,7 +58,8 @@ export class RingAccount {
 		const tooLarge = tooLargeCount > 0 ? { too_large: tooLargeCount } : {};
 		const waiting = spool?.left.events ?? 0;
 		const onDisk = spool === undefined ? 0 : spool.stored.events - spool.acknowledged.events + spool.tooLarge;
-		const unconfirmed = lane.counts.unconfirmed > 0 ? { previous_run: lane.counts.unconfirmed } : {};
+		const unconfirmedCount = lane.counts.unconfirmed + (spool?.unconfirmed ?? 0);
+		const unconfirmed = unconfirmedCount > 0 ? { previous_run: unconfirmedCount } : {};
 		const submitted = counted.submitted - (isLive ? 0 : this.#vanished);
 		const inFlight = lane.inFlight + Math.max(0, counted.submitted - this.#vanished - this.drained);
 		const isDropped = ended && isLive;
@@ -72,7 +73,7 @@ export class RingAccount {
 			discarded: counted.discarded,
 			lost: { ...counted.lost, ...unconfirmed },
 			inFlight: (isDropped ? 0 : inFlight) + waiting,
-			truncated: lane.counts.truncated,
+			truncated: lane.counts.truncated + (spool?.truncated ?? 0),
 		};
 	}
 

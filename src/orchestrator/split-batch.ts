@@ -62,6 +62,16 @@ export function splitBatch(batch: Uint8Array, bytesMax: number): SplitBatch {
 	return { parts, tooLarge };
 }
 
+/** The events of a batch from index `from` on, `count` of them, as a batch of their own. */
+export function sliceBatch(batch: Uint8Array, from: number, count: number): Uint8Array {
+	const events = elementsOf(batch).slice(from, from + count);
+	assert(count > 0 && events.length === count, "The events are in the batch");
+	return arrayOf(
+		events,
+		events.reduce((sum, event) => sum + event.length + 1, 1),
+	);
+}
+
 /** Views of the elements of a JSON array whose elements are objects. The text is JSON of our own making. */
 export function elementsOf(array: Uint8Array): Uint8Array[] {
 	assert(array[0] === openBracket && array.at(-1) === closeBracket, "A batch is an array");

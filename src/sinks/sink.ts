@@ -19,6 +19,8 @@ export interface LanePosition {
 	readonly cursor: string;
 	/** Sequence of the last event of that batch; 0 for none. */
 	readonly sequence: number;
+	/** The run that cut that batch ({@link Batch.run}); left out where it is not known. */
+	readonly run?: number;
 	/** What the sink found that is not the normal course. */
 	readonly finding?: LaneFinding;
 }
@@ -54,6 +56,11 @@ export interface Batch {
 	readonly lastSequence: number;
 	/** Cursor behind the last event, "" for live lanes. */
 	readonly lastCursor: string;
+	/**
+	 * The run that cut it (base/run.ts), which may be an earlier one where the batch comes from a spool: what tells one live batch from another of the same number. 0 for
+	 * sources that can be read again: their cursors tell, and whoever reads them again cuts the same batch.
+	 */
+	readonly run: number;
 }
 
 /** Bytes before a batch that are free for the head of a message. A longer head goes in a piece of its own. */

@@ -1,7 +1,7 @@
 import { OperatingError } from "../base/errors.ts";
 import type { SpoolFile, SpoolFiles } from "../platform/spool-files.ts";
 import { foreignLane, positionName, refuseNewer } from "./position.ts";
-import { findRecord, readHeader, walkSegment, withoutHoles } from "./scan.ts";
+import { cursorOf, findRecord, readHeader, walkSegment, withoutHoles } from "./scan.ts";
 import { isSegmentName, laneTag, type Place, placeBehind, type SpoolLane } from "./segment.ts";
 
 /** Everything, and more than was ever stored. */
@@ -87,11 +87,15 @@ export interface SegmentTail {
 	readonly number: number;
 	/** Sequence of its last event. */
 	readonly sequence: number;
+	/** The run that cut it; 0 where there is none. */
+	readonly run: number;
+	/** Cursor behind its last event. */
+	readonly cursor: string;
 }
 
 /** Reads the last segment to its end, every byte of it. Throws what the system says. */
 export function findTail(files: SpoolFiles, segment: Segment, lane: SpoolLane): SegmentTail {
-	let tail: SegmentTail = { bytes: segment.headerBytes, place: segment.before, number: 0, sequence: 0 };
+	let tail: SegmentTail = { bytes: segment.headerBytes, place: segment.before, number: 0, sequence: 0, run: 0, cursor: "" };
 	const file = files.read(segment.path);
 	if (file === undefined) return tail;
 	return closing(file, () => {
@@ -99,7 +103,8 @@ export function findTail(files: SpoolFiles, segment: Segment, lane: SpoolLane): 
 		for (const part of walkSegment(stretch, segment.headerBytes, segment.before)) {
 			if (part.kind !== "record") continue;
 			const { head, end } = part.record;
-			tail = { bytes: end, place: placeBehind(head), number: head.number, sequence: head.lastSequence };
+			const cursor = cursorOf(stretch.file, part.record);
+			tail = { bytes: end, place: placeBehind(head), number: head.number, sequence: head.lastSequence, run: head.run, cursor };
 		}
 		return tail;
 	});

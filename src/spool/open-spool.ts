@@ -77,7 +77,7 @@ function withTail({ files, log }: SpoolWorld, segments: FoundSegments["segments"
 		}
 		kept.pop();
 	}
-	return [kept, { bytes: 0, place, number: 0, sequence: 0 }];
+	return [kept, { bytes: 0, place, number: 0, sequence: 0, run: 0, cursor: "" }];
 }
 
 interface OpenPosition {

@@ -1,10 +1,12 @@
 import type { OperatingError } from "../base/errors.ts";
 import type { RefusalReason } from "./account.ts";
 
-/** A batch of a lane, as it will be sent. */
+/** A batch of a lane, as it was cut. */
 export interface SpoolRecord {
-	/** Number of the batch in its lane: 1 or more, and above that of every record before. */
+	/** Number of the record: 1 or more, and above that of every record before. The batch gets its own when it is sent. */
 	readonly number: number;
+	/** The run that cut it (base/run.ts). */
+	readonly run: number;
 	/** Events in it, 1 or more. */
 	readonly count: number;
 	readonly firstSequence: number;
@@ -28,6 +30,21 @@ export interface SpoolLimits {
 	readonly maxAge: number;
 	readonly fsync: FsyncPolicy;
 }
+
+/** The last record of a spool, as far as it is known. */
+export interface SpoolEnd {
+	/** Its number; 0 where nothing was ever stored. The next one is above it. */
+	readonly number: number;
+	/** Sequence of its last event. */
+	readonly sequence: number;
+	/** The run that cut it; 0 where everything is gone and a run before did it. */
+	readonly run: number;
+	/** Cursor behind it; "" where everything is gone and a run before did it. */
+	readonly cursor: string;
+}
+
+/** The outcome as far as it can travel between threads: what the disk said is the fault of the store. */
+export type AppendStatus = AppendOutcome["status"];
 
 /** What became of a record that was given to the spool. */
 export type AppendOutcome =

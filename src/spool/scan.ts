@@ -124,6 +124,11 @@ export function isBodyWhole(file: SpoolFile, { at, end, head }: FoundRecord): bo
 	return sum === head.bodySum;
 }
 
+/** The cursor of a record that is whole. Throws what the system says. */
+export function cursorOf(file: SpoolFile, { at, head }: FoundRecord): string {
+	return new TextDecoder().decode(readUpTo(file, head.cursorBytes, at + recordHeadBytes));
+}
+
 /** What {@link walkSegment} comes to: a record that is whole, or bytes that hold none. */
 export type SegmentPart =
 	| { readonly kind: "record"; readonly record: FoundRecord }

@@ -2,32 +2,32 @@
  * The spool on disk.
  *
  * The spool of a lane is a folder, `<state folder>/spool/<name of the lane as one token>/`, mode 0700, with files of mode 0600. It holds batches as they
- * will be sent, oldest first: they are appended behind and taken away in front. Numbers are little-endian, u64 stays below 2^53, CRC is CRC-32 (IEEE).
+ * were cut, oldest first: they are appended behind and taken away in front. Numbers are little-endian, u64 stays below 2^53, CRC is CRC-32 (IEEE).
  *
  *   0000000000000017.segment    a segment: a header and records. The name is the number of its first record, 16 decimal digits.
  *   position                    what is gone in front: acknowledged, or dropped.
  *
  * Any other name is left alone and named.
  *
- * Header of a segment                             Head of a record, 80 bytes, cursor and payload behind it
+ * Header of a segment                             Head of a record, 88 bytes, cursor and payload behind it
  *    0  8  "TAPIOSPL"                                 0  u32  89 53 52 31 ("SR1" behind a byte that no UTF-8 text has there)
- *    8  u32  version, 1                               4  u32  CRC of bytes 8 to 79
+ *    8  u32  version, 1                               4  u32  CRC of bytes 8 to 87
  *   12  u32  bytes of the header, up to 64 KiB        8  u32  tag of the lane
  *   16  u32  CRC of the header, this field as 0      12  u32  events in the batch, 1 or more
  *   20  u32  bytes of the lane's id                  16  u32  bytes of the cursor, up to 16 KiB
  *   24  u64  number of the first record              20  u32  bytes of the payload, 1 to 16 MiB
  *   32  u64  records stored before it                24  u32  CRC of cursor and payload
  *   40  u64  events stored before it                 28  u32  0
- *   48  u64  time it was begun, ms since 1970        32  u64  number of the batch in its lane
+ *   48  u64  time it was begun, ms since 1970        32  u64  number of the record
  *   56  ..   id of the lane, name of the lane        40  u64  sequence of the first event
  *                                                    48  u64  sequence of the last event
  * Slot of the position, two: at 0 and at 4096        56  u64  time it was appended, ms since 1970
  *    0  u32  "TPOS"                                  64  u64  records stored before it
  *    4  u32  CRC of bytes 8 to 47                    72  u64  events stored before it
  *    8  u32  version, 1
- *   12  u32  tag of the lane                         The tag of a lane is the CRC of its id, a line feed, and its name.
+ *   12  u32  tag of the lane                         80  u64  run that cut the batch
  *   16  u64  records gone
- *   24  u64  events gone
+ *   24  u64  events gone                             The tag of a lane is the CRC of its id, a line feed, and its name.
  *   32  u64  number of the last record gone, as far as known; 0 for none
  *   40  u64  sequence of its last event
  *
@@ -49,8 +49,8 @@
  * refused record have reached the disk whole, then it is sent after all: rather twice in the account than never.
  *
  * The position is written after every acknowledgement, into the slot that was not synced last; the other one stands until this one is synced. It is synced before a
- * segment is removed, so that a removed segment is never taken for a lost one. An older position means that batches are sent again, which their numbers make
- * harmless; never that one is skipped.
+ * segment is removed, so that a removed segment is never taken for a lost one. An older position means that batches are found again that were
+ * delivered: their runs and sequences tell it, beside those of the last batch that the stream holds. Never that one is skipped.
  *
  * What survives what. The end of the process at any instant, kill -9 included: every record whose `append` returned "stored", with every setting of `fsync`. A record
  * that was being written is cut off when the spool is opened next. A loss of power, and a crash of the kernel:
@@ -73,7 +73,7 @@ export const cursorBytesMax = 16 * KiB;
 export const laneBytesMax = 1024;
 
 /** Bytes of the head of a record. */
-export const recordHeadBytes = 80;
+export const recordHeadBytes = 88;
 /** Bytes of a header without id and name. */
 export const headerFixedBytes = 56;
 /** Bytes of a header of any version, the newer ones included. */
@@ -117,6 +117,8 @@ export interface SegmentHeader {
 /** What a record says of itself. */
 export interface RecordHead {
 	readonly number: number;
+	/** The run that cut it. */
+	readonly run: number;
 	/** Events in the batch. */
 	readonly count: number;
 	readonly firstSequence: number;
@@ -214,6 +216,7 @@ export function encodeRecordHead(head: RecordHead, tag: number): Uint8Array {
 	setWhole(view, 56, head.time);
 	setWhole(view, 64, head.before.records);
 	setWhole(view, 72, head.before.events);
+	setWhole(view, 80, head.run);
 	view.setUint32(4, checksum(bytes.subarray(8)), true);
 	return bytes;
 }
@@ -225,6 +228,7 @@ export function decodeRecordHead(bytes: Uint8Array, tag: number): RecordHead | u
 	if (view.getUint32(8, true) !== tag || checksum(bytes.subarray(8, recordHeadBytes)) !== view.getUint32(4, true)) return undefined;
 	const head: RecordHead = {
 		number: getWhole(view, 32),
+		run: getWhole(view, 80),
 		count: view.getUint32(12, true),
 		firstSequence: getWhole(view, 40),
 		lastSequence: getWhole(view, 48),

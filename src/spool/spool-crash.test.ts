@@ -211,7 +211,7 @@ const endlessWriter = `
 	const { openTestSpool, recordOf } = await import(process.argv[1]);
 	const { systemSpoolFiles } = await import(process.argv[2]);
 	const spool = openTestSpool(systemSpoolFiles, { fsync: "never", maxBytes: 2 ** 30 }, process.argv[3]);
-	for (let number = spool.lastNumber + 1; ; number++) {
+	for (let number = spool.end.number + 1; ; number++) {
 		if (spool.append(recordOf(number, 1 + (number * 7919) % 2000)).status !== "stored") throw new Error("It was refused");
 		require("node:fs").writeSync(1, number + "\\n");
 	}

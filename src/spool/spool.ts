@@ -5,7 +5,7 @@ import type { SpoolFiles } from "../platform/spool-files.ts";
 import { type Amount, type DropReason, minus, noAmount, noDrops, noRefusals, plus, type RefusalReason, type SpoolAccount } from "./account.ts";
 import { Intake } from "./intake.ts";
 import { HeadReader } from "./reader.ts";
-import type { AppendOutcome, SpoolLimits, SpoolRecord } from "./record.ts";
+import type { AppendOutcome, SpoolEnd, SpoolLimits, SpoolRecord } from "./record.ts";
 import type { FoundRecord } from "./scan.ts";
 import {
 	checksum,
@@ -43,7 +43,7 @@ export class Spool implements Disposable {
 	readonly #shelf: Shelf;
 	readonly #intake: Intake;
 	readonly #reader: HeadReader;
-	#last: Last;
+	#end: SpoolEnd;
 	#lease: Lease | undefined;
 	#syncedAt: number | undefined;
 	readonly #found: Amount;
@@ -67,7 +67,8 @@ export class Spool implements Disposable {
 		this.#shelf = new Shelf(files, beginning, note);
 		this.#intake = new Intake({ files, folder, lane, limits, shelf: this.#shelf, note });
 		this.#reader = new HeadReader(files, this.#tag);
-		this.#last = beginning.gone.number > beginning.tail.number ? beginning.gone : beginning.tail;
+		const { gone, tail } = beginning;
+		this.#end = gone.number > tail.number ? { number: gone.number, sequence: gone.sequence, run: 0, cursor: "" } : endOf(tail);
 		this.#found = minus(this.#shelf.tail, this.#shelf.gone);
 		this.#release();
 	}
@@ -92,14 +93,9 @@ export class Spool implements Disposable {
 		return this.#fault ?? this.#readFault;
 	}
 
-	/** Number of the last record that was ever stored, as far as is known; 0 for none. The next one is above it. */
-	get lastNumber(): number {
-		return this.#last.number;
-	}
-
-	/** Sequence of the last event that was ever stored, as far as is known; 0 for none. */
-	get lastSequence(): number {
-		return this.#last.sequence;
+	/** The last record that was ever stored, as far as is known. */
+	get end(): SpoolEnd {
+		return this.#end;
 	}
 
 	/**
@@ -115,7 +111,7 @@ export class Spool implements Disposable {
 		const bytes = recordBytes(lengths);
 		const isLarge = cursor.length > cursorBytesMax || record.payload.length > payloadBytesMax;
 		if (isLarge || this.#intake.headerBytes + bytes > this.#limits.maxBytes) return this.#refuse("spool_too_large", amount);
-		if (record.number <= this.#last.number) return this.#refuse("spool_order", amount);
+		if (record.number <= this.#end.number) return this.#refuse("spool_order", amount);
 		const bodySum = checksum(record.payload, checksum(cursor));
 		const head: RecordHead = { ...record, ...lengths, before: this.#shelf.tail, bodySum };
 		const parts = [encodeRecordHead(head, this.#tag), cursor, record.payload];
@@ -129,7 +125,7 @@ export class Spool implements Disposable {
 			return this.#refuse("spool_failed", amount, error);
 		}
 		this.#shelf.extend(placeBehind(head));
-		this.#last = { number: record.number, sequence: record.lastSequence };
+		this.#end = { number: record.number, sequence: record.lastSequence, run: record.run, cursor: record.lastCursor };
 		this.#stored = plus(this.#stored, amount);
 		this.#fault = undefined;
 		return { status: "stored" };
@@ -242,6 +238,17 @@ export class Spool implements Disposable {
 		this.#release();
 	}
 
+	/**
+	 * Where nothing is left, ends the segment that is written, so that it goes as well: behind a sync of the position, which no loss of power takes back then. Does
+	 * nothing where something is left.
+	 */
+	rest(): void {
+		assert(!this.#isClosed, "The spool is open");
+		if (this.#shelf.gone.records < this.#shelf.tail.records) return;
+		this.#intake.seal();
+		this.#release();
+	}
+
 	#syncIfDue(now: number): void {
 		const { fsync } = this.#limits;
 		if (typeof fsync !== "number" || !this.#intake.isDirty) return;
@@ -271,7 +278,7 @@ export class Spool implements Disposable {
 			amount = minus(amount, amountOf(lease.record));
 		}
 		this.#dropped[reason] = plus(this.#dropped[reason], amount);
-		this.#shelf.advance(end, end.records === tail.records ? this.#last : last);
+		this.#shelf.advance(end, end.records === tail.records ? this.#end : last);
 	}
 
 	/** Lets go of what is gone. */
@@ -307,12 +314,16 @@ function amountOf({ head }: FoundRecord): Amount {
 	return { records: 1, events: head.count };
 }
 
+function endOf({ number, sequence, run, cursor }: SpoolEnd): SpoolEnd {
+	return { number, sequence, run, cursor };
+}
+
 function lastOf({ head }: FoundRecord): Last {
 	return { number: head.number, sequence: head.lastSequence };
 }
 
 function recordOf(head: RecordHead, body: Uint8Array): SpoolRecord {
-	const { number, count, firstSequence, lastSequence, time } = head;
+	const { number, run, count, firstSequence, lastSequence, time } = head;
 	const lastCursor = new TextDecoder().decode(body.subarray(0, head.cursorBytes));
-	return { number, count, firstSequence, lastSequence, lastCursor, time, payload: body.subarray(head.cursorBytes) };
+	return { number, run, count, firstSequence, lastSequence, lastCursor, time, payload: body.subarray(head.cursorBytes) };
 }

@@ -4,10 +4,10 @@ import type { Ledger, LedgerAccount, Reasons } from "./ledger.ts";
 export interface LaneStanding {
 	/** Random id of the lane's state. */
 	readonly lane: string;
-	/** Events of this lane that the sink had when it was opened, of all runs. */
-	readonly found: number;
-	/** Events of this lane that the sink has. */
-	readonly reached: number;
+	/** Events of this lane that the sink had when it was opened, of all runs; left out until it has said so. */
+	readonly found?: number;
+	/** Events of this lane that the sink has; left out until it has said so. */
+	readonly reached?: number;
 }
 
 /** What is kept of one collector from run to run. */
@@ -44,13 +44,13 @@ export function addAccounts(first: LedgerAccount, second: LedgerAccount): Ledger
 }
 
 /**
- * What runs before this one come to, once the sink has said where the lane stands. What was in flight when the history was written is either in the stream by now
+ * What runs before this one come to, once the lane is open. What was in flight when the history was written is either in the stream by now
  * or gone: a source that can be read again gives it once more, to this run's account. What the stream holds beyond the history was received and published
  * between its last writing and the end of a run that was killed. The result is balanced where `before` was.
  */
 export function settleAccount(before: CollectorHistory, standing: LaneStanding): LedgerAccount {
 	const { total } = before;
-	const late = before.lane === standing.lane ? Math.max(0, standing.found - before.reached) : 0;
+	const late = before.lane === standing.lane ? Math.max(0, (standing.found ?? 0) - before.reached) : 0;
 	return { ...total, received: total.received - total.inFlight + late, published: total.published + late, inFlight: 0 };
 }
 
@@ -71,7 +71,7 @@ export function continueHistory(
 		const base = earlier === undefined ? nothing : standing === undefined ? earlier.total : settleAccount(earlier, standing);
 		history[name] = {
 			lane: standing?.lane ?? earlier?.lane ?? "",
-			reached: standing?.reached ?? earlier?.reached ?? 0,
+			reached: standing?.reached ?? (standing === undefined || standing.lane === earlier?.lane ? (earlier?.reached ?? 0) : 0),
 			since: earlier?.since ?? now,
 			run,
 			total: addAccounts(base, run),

@@ -90,7 +90,10 @@ async function throughSink(server: NatsServer, text: Memory, compression: "none"
 	await lane.open({ batch: 0, cursor: "", sequence: 0, fresh: true }, signal);
 	const count = eventsOf(text);
 	const measured = await measure(count, batchBytes, (number) =>
-		lane.send({ number, memory: text, offset: 0, length: batchBytes, count, lastSequence: number * count, lastCursor: `s=1;i=${number}` }, signal),
+		lane.send(
+			{ number, memory: text, offset: 0, length: batchBytes, count, lastSequence: number * count, lastCursor: `s=1;i=${number}`, run: 0 },
+			signal,
+		),
 	);
 	await sink.stop();
 	return measured;

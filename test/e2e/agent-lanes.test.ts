@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { Agent } from "../support/agent.ts";
 import { delivered, deliveredUpTo, expectSame, numbersOf, readEvents } from "../support/cloud-events.ts";
+import { expectAccount } from "../support/expect-account.ts";
 import { ordinaryEntries, writeJournal } from "../support/journal-files.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { writeNodeConfig } from "../support/node-config.ts";
@@ -72,7 +73,7 @@ testNeeding(
 
 testNeeding(
 	["kernel", "nats"],
-	"agent whose server takes less than before splits the batches of a live source, and loses nothing of it",
+	"agent whose server takes less than before splits the batches of a live source that wait on disk, and loses nothing of it",
 	async () => {
 		using directory = temporaryDirectory();
 		await using server = await NatsServer.start();
@@ -83,18 +84,65 @@ testNeeding(
 		await delivered(server, kernel, 15);
 		await server.kill();
 		storm(1200);
+		await agent.says("events go to the spool", 20_000);
 		await server.start(undefined, { maxPayload: smallPayload });
 		await agent.says("The server takes less than before", 40_000);
 		storm(5);
 		await waitUntil("everything is delivered", async () => (await deliveredUpTo(server, kernel)) >= 3600, 30_000);
 		const end = await agent.stop();
-		expect(end.ledger["kernel"]).toMatchObject({ dropped: {}, lost: {}, inFlight: 0 });
+		expectAccount(end.ledger["kernel"], { dropped: {}, lost: {}, inFlight: 0 });
 		const events = await readEvents(server, kernel);
 		expectSame(
 			events.map(({ sequence }) => Number(sequence)),
 			upTo(end.ledger["kernel"]?.published ?? 0, 1),
 		);
 		expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+	},
+	limit,
+);
+
+testNeeding(
+	["kernel", "nats"],
+	"agents on copies of one state folder are told apart, and what each says it published is in the stream",
+	async () => {
+		using directory = temporaryDirectory();
+		using copy = temporaryDirectory();
+		await using server = await NatsServer.start();
+		const settings = { natsUrl: server.url, kernel: "" };
+		const original = writeNodeConfig(directory, settings);
+		{
+			await using agent = new Agent({ arguments: original });
+			await agent.says("Kernel programs are attached.");
+			storm(5);
+			await delivered(server, kernel, 15);
+			await agent.stop();
+		}
+		cpSync(directory.join("state"), copy.join("state"), { recursive: true });
+		const first = await readEvents(server, kernel);
+		await using one = new Agent({ arguments: original });
+		await using two = new Agent({ arguments: writeNodeConfig(copy, settings) });
+		const agents = [one, two];
+		// Both see the same executions, and cut batches of the same numbers, counts and sequences.
+		await Promise.all(agents.map((agent) => agent.says("Kernel programs are attached.")));
+		await waitUntil(
+			"one of them finds the other",
+			() => {
+				storm(1);
+				return agents.some((agent) => agent.log.includes("A lane stopped."));
+			},
+			20_000,
+		);
+		storm(5);
+		const ends = await Promise.all(agents.map((agent) => agent.stop()));
+		expect(ends.filter(({ health }) => health["kernel"]?.status === "unhealthy")).toHaveLength(1);
+		const events = (await readEvents(server, kernel)).slice(first.length);
+		const runs = Map.groupBy(events, ({ id }) => id.slice(0, id.lastIndexOf("-")));
+		const published = ends.map(({ ledger }) => ledger["kernel"]?.published ?? 0).filter((count) => count > 0);
+		expect([...runs.values()].map(({ length }) => length).sort()).toEqual(published.sort());
+		for (const { ledger } of ends) {
+			const { received = 0, published: sent = 0, dropped = {} } = ledger["kernel"] ?? {};
+			expect(received).toBe(sent + Object.values(dropped).reduce((sum, amount) => sum + amount, 0));
+		}
 	},
 	limit,
 );

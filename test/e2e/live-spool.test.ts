@@ -5,6 +5,7 @@ import type { AgentStatus } from "../../src/telemetry/status-file.ts";
 import { Agent, agentPath } from "../support/agent.ts";
 import { type CloudEvent, deliveredUpTo, readEvents } from "../support/cloud-events.ts";
 import { compileExecStorm, runExecStorm } from "../support/exec-storm.ts";
+import { expectAccount } from "../support/expect-account.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { writeNodeConfig } from "../support/node-config.ts";
 import { testNeeding } from "../support/requires.ts";
@@ -98,6 +99,41 @@ testNeeding(
 			await server.start();
 			return new Agent({ arguments: settings });
 		}),
+	limit,
+);
+
+testNeeding(
+	["kernel", "nats", "clang"],
+	"agent that starts while its server is away keeps kernel events on disk from the first on, and delivers every one when it is there",
+	async () => {
+		await using server = await NatsServer.start();
+		using directory = temporaryDirectory();
+		const program = await compileExecStorm(directory.path);
+		const settings = writeNodeConfig(directory, { natsUrl: server.url, kernel: "" });
+		await server.kill();
+		{
+			await using early = new Agent({ arguments: settings });
+			await early.says("Kernel programs are attached.");
+			await early.says("events go to the spool", limit / 4);
+			await runExecStorm({ program, count: 100, processes: 2, marker: "early" }, () => systemClock.sleep(5));
+			await settledOnDisk(early);
+			await early.kill();
+		}
+		await using agent = new Agent({ arguments: settings });
+		await agent.says("Kernel programs are attached.");
+		await runExecStorm({ program, count: executions, processes: 2, marker: "late" }, () => systemClock.sleep(5));
+		await agent.says("wait in the spool", limit / 4);
+		await server.start();
+		await waitUntil("the spool is empty", () => agent.log.includes("The spool is empty"), limit / 2);
+		const end = await agent.stop();
+		expectAccount(end.ledger["kernel"], { dropped: {}, lost: {}, inFlight: 0 });
+		const events = await readEvents(server, kernel);
+		expectWhole(events, "late");
+		const total = await totalOf(settings);
+		expect([total.published, imbalance(total)]).toEqual([events.length, 0]);
+		const early = events.filter(({ data }) => String(data.attributes?.["process.command_args"]).includes(",early-"));
+		expect(early.length).toBe(100);
+	},
 	limit,
 );
 

@@ -59,7 +59,7 @@ export async function flappingRound(seed: number, tell: (line: string) => void =
 	const { signal } = countListeners(watch);
 	using state = openLaneState("/s", "systemd", { files: new CrashFiles().view(({ bytes }) => bytes), log, randomId: () => "0a1b" });
 	const lane = sink.lane({ collector: "systemd", id: state.id, cluster: options.cluster, node: options.node });
-	const delivery = new LaneDelivery({ delivery: "replayable", state, sinks: [lane], configuration: "cafe", log, clock, signal });
+	const delivery = new LaneDelivery({ source: "replayable", state, sink: lane, configuration: "cafe", log, clock, signal });
 	await sink.start();
 	void network.flap(hour);
 	void look(clock, watch);
@@ -137,7 +137,7 @@ async function deliver(delivery: LaneDelivery, clock: SimClock, watch: Watch): P
 		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => first + 1 + index)));
 		memory.bytes.set(text);
 		read += count;
-		const outcome = await delivery.send({ memory, offset: 0, length: text.length, count, lastSequence: read, lastCursor: `i=${read}` });
+		const outcome = await delivery.send({ memory, offset: 0, length: text.length, count, lastSequence: read, lastCursor: `i=${read}`, run: 0 });
 		if (outcome.kind === "rewind") throw new Error(outcome.reason);
 		watch.delivered++;
 	}

@@ -117,7 +117,7 @@ async function live(world: World, life: number, configuration: string): Promise<
 	const options = sinkOptions("nats://model:4222");
 	const identity = { collector: "systemd", id: state.id, cluster: options.cluster, node: options.node };
 	const lane = new NatsLane(identity, { link: modelLink(world), slots: new Slots(4), options, counters, log, clock, random: random.next });
-	const delivery = new LaneDelivery({ delivery: "replayable", state, sinks: [lane], configuration, log, clock, signal });
+	const delivery = new LaneDelivery({ source: "replayable", state, sink: lane, configuration, log, clock, signal });
 	const memory = Memory.allocate(1024);
 	let { mark, forced } = await delivery.open();
 	world.step();
@@ -136,7 +136,7 @@ async function live(world: World, life: number, configuration: string): Promise<
 			forced = undefined;
 			read = events.at(-1) ?? read;
 			const lastSequence = sequence + events.length;
-			const batch = { memory, offset: 0, length: text.length, count: events.length, lastSequence, lastCursor: `i=${read}` };
+			const batch = { memory, offset: 0, length: text.length, count: events.length, lastSequence, lastCursor: `i=${read}`, run: 0 };
 			const outcome = await delivery.send(batch);
 			mark = outcome.kind === "rewind" ? outcome.mark : { ...mark, sequence: lastSequence };
 			if (outcome.kind === "rewind") read = placeOf(mark.cursor);

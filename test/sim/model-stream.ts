@@ -63,6 +63,7 @@ export class ModelStream {
 			count: Number(field("Tapio-Count")),
 			cursor: decodeCursor(field("Tapio-Last-Cursor")),
 			sequence: Number(field("Tapio-Last-Sequence")),
+			run: Number(field("Tapio-Run")),
 			published: Number(field("Tapio-Published")),
 			body: decoder.decode(body),
 		};

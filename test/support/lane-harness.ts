@@ -4,6 +4,7 @@ import type { CollectorDefinition, Delivery } from "../../src/collectors/collect
 import type { LaneState } from "../../src/lane/lane-state.ts";
 import { temporaryLaneState } from "../../src/lane/temporary-lane-state.ts";
 import { type DrainedRing, type DrainTurn, drainRing } from "../../src/orchestrator/drain.ts";
+import { LaneDelivery } from "../../src/orchestrator/lane-delivery.ts";
 import { LaneWriter } from "../../src/orchestrator/lane-writer.ts";
 import { RingAccount } from "../../src/orchestrator/ring-account.ts";
 import { Memory } from "../../src/platform/ffi/memory.ts";
@@ -160,16 +161,15 @@ export async function laneHarness(settings: LaneSettings = {}): Promise<LaneHarn
 	const stops: unknown[] = [];
 	const definition: CollectorDefinition = { ...forgettingConfig(mockCollector), delivery };
 	const decoder = await mockCollector.createDecoder({ steps: [], startFails: false, stopFails: false }, { cluster: "c", node: "n" }, "run");
+	const common = { clock, log: createLog("debug", "lane", (entry) => log.push(entry)), signal: abort.signal };
+	const source = delivery === "replayable" ? "replayable" : "live";
 	const lane = new LaneWriter({
-		delivery,
+		...common,
+		delivery: new LaneDelivery({ ...common, source, state, sink: stream, configuration: settings.configuration ?? "1" }),
 		decoder: delivery === "live" ? withoutCursor(decoder) : decoder,
-		state,
-		sinks: [stream],
+		lane: state.id,
+		run: delivery === "replayable" ? 0 : 1,
 		batch: { eventsMax, bytesMax, delayMax },
-		configuration: settings.configuration ?? "1",
-		log: createLog("debug", "lane", (entry) => log.push(entry)),
-		clock,
-		signal: abort.signal,
 		onRoom: () => {
 			harness.rooms++;
 		},

@@ -65,18 +65,18 @@ export async function mockHouse(rooms: readonly MockRoom[], hangAfter = 30_000):
 	const loaded = loadYamlConfig(configRequest({ file: "collectors: { kernel: {} }" })).config;
 	const collectors = Object.fromEntries(rooms.map(({ name, script }) => [name, { enabled: true, named: true, config: script }]));
 	const config: AgentConfig = { ...loaded, collectors };
-	const plane = new DataPlane(
-		{ config, rings: handles, stateDirectory: undefined, runId: "run" },
-		[sink],
-		systemClock,
-		logger,
-		{
+	const plane = new DataPlane({ config, rings: handles, stateDirectory: undefined, runId: "run" }, [sink], {
+		clock: systemClock,
+		log: logger,
+		random: Math.random,
+		openSpool: () => Promise.reject(new Error("No state folder, no spool")),
+		events: {
 			laneOpen: (name, position) => supervisors.get(name)?.start({ [name]: position }),
 			rewind: (name, reason) => supervisors.get(name)?.restart(reason),
 			outputGone: () => {},
 		},
-		mockDefinition,
-	);
+		definitionOf: mockDefinition,
+	});
 	for (const [index, { name, host, script }] of rooms.entries()) {
 		const handle = handles[index];
 		if (handle === undefined) throw new Error("Every room has a ring");

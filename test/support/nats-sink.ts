@@ -100,7 +100,7 @@ export function batchOf(number: number, size = 0): Batch {
 	const memory = Memory.allocate(text.length);
 	memory.bytes.set(text);
 	const lastSequence = first + eventsPerBatch - 1;
-	return { number, memory, offset: 0, length: text.length, count: eventsPerBatch, lastSequence, lastCursor: `s=1;i=${lastSequence}` };
+	return { number, memory, offset: 0, length: text.length, count: eventsPerBatch, lastSequence, lastCursor: `s=1;i=${lastSequence}`, run: 0 };
 }
 
 /** Where a lane stands behind `batchOf(number)`. */

@@ -38,7 +38,10 @@ while (sequence < Number(last)) {
 	const cursors = { firstCursor: `s=1;i=${sequence}`, lastCursor: `s=1;i=${lastSequence}` };
 	number++;
 	state.append({ number, count, firstSequence: sequence + 1, lastSequence, ...cursors, configuration: "" });
-	const after = await lane.send({ number, memory, offset: 0, length: text.length, count, lastSequence, lastCursor: cursors.lastCursor }, signal);
+	const after = await lane.send(
+		{ number, memory, offset: 0, length: text.length, count, lastSequence, lastCursor: cursors.lastCursor, run: 0 },
+		signal,
+	);
 	state.acknowledge(after);
 	number = after.batch;
 	sequence = after.sequence;

@@ -21,7 +21,7 @@ export function openTestSpool(files: SpoolFiles, limits: Partial<SpoolLimits> = 
 export function recordOf(number: number, bytes = 100, count = 10, time = 1000 + number): SpoolRecord {
 	const payload = new Uint8Array(bytes);
 	for (let index = 0; index < bytes; index++) payload[index] = (number * 31 + index * 7) & 0xff;
-	return { number, count, firstSequence: (number - 1) * count + 1, lastSequence: number * count, lastCursor: `c${number}`, time, payload };
+	return { number, run: 1, count, firstSequence: (number - 1) * count + 1, lastSequence: number * count, lastCursor: `c${number}`, time, payload };
 }
 
 /** Takes everything out in front, acknowledged. */

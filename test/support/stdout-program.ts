@@ -27,7 +27,16 @@ await sink.start();
 const lane = sink.lane({ collector: "systemd", id: "0", cluster: "default", node: "node" });
 let error = "";
 for (let number = 1; number <= Number(batches) && error === ""; number++) {
-	const batch = { number, memory, offset: 0, length: bytes.length, count: events.length, lastSequence: number * events.length, lastCursor: "" };
+	const batch = {
+		number,
+		memory,
+		offset: 0,
+		length: bytes.length,
+		count: events.length,
+		lastSequence: number * events.length,
+		lastCursor: "",
+		run: 0,
+	};
 	try {
 		await lane.send(batch, new AbortController().signal);
 	} catch (cause) {

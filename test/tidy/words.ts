@@ -40,6 +40,14 @@ export const wordChecks: readonly Check[] = [
 		kept: { "src/platform/clock.ts": "setTimeout(() => {}, 10);", "src/ring/a.ts": "clock.sleep(10); clearTimeout(timer);" },
 	}),
 	forbid({
+		name: "Nothing is not matched by anything",
+		pattern: /\.toMatchObject\([^;\n]*: \{\}/g,
+		where: everywhere,
+		instead: "use toEqual, or expectAccount for an account: toMatchObject takes whatever stands there for {}",
+		breaches: [{ "test/e2e/a.test.ts": "expect(account).toMatchObject({ published: 1, dropped: {} });" }],
+		kept: { "test/e2e/a.test.ts": "expect(account.dropped).toEqual({});" },
+	}),
+	forbid({
 		name: "Chance comes in as an argument",
 		pattern: /\bMath\.random\b/g,
 		where: (path) => path.startsWith("src/") && !/^src\/(?:platform|cli)\//.test(path),

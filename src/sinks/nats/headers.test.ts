@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { epochMax, makeRun } from "../../base/run.ts";
 import { Memory } from "../../platform/ffi/memory.ts";
 import { createHeaderWriter, cursorBytesMax, decodeCursor, encodeCursor, headerValue } from "./headers.ts";
 
@@ -14,7 +15,16 @@ test("HeaderWriter gives lines that no name can break, within its limit", () => 
 			const memory = Memory.allocate(8);
 			const lastCursor = "c".repeat(cursorBytesMax);
 			const encoded = writer.encode(
-				{ number, memory, offset: 0, length: 1, count: 2 ** 32, lastSequence: Number.MAX_SAFE_INTEGER, lastCursor },
+				{
+					number,
+					memory,
+					offset: 0,
+					length: 1,
+					count: 2 ** 32,
+					lastSequence: Number.MAX_SAFE_INTEGER,
+					lastCursor,
+					run: makeRun(epochMax, 0.999_999_99),
+				},
 				Number.MAX_SAFE_INTEGER,
 				true,
 				Number.MAX_SAFE_INTEGER,
@@ -23,7 +33,7 @@ test("HeaderWriter gives lines that no name can break, within its limit", () => 
 			const text = new TextDecoder().decode(encoded);
 			expect(text.endsWith("\r\n\r\n")).toBe(true);
 			const lines = text.slice(0, -4).split(/\r\n|\r|\n/);
-			expect(lines).toHaveLength(15);
+			expect(lines).toHaveLength(16);
 			expect(lines.slice(1).every((line) => /^[A-Za-z-]+: /.test(line))).toBe(true);
 			expect(lines).toContain(`Nats-Msg-Id: 0a1b-${number}`);
 		}),
@@ -33,7 +43,12 @@ test("HeaderWriter gives lines that no name can break, within its limit", () => 
 test("HeaderWriter leaves out what does not apply", () => {
 	const writer = createHeaderWriter({ cluster: "c", node: "n", collector: "k", id: "0a" }, undefined);
 	const text = new TextDecoder().decode(
-		writer.encode({ number: 1, memory: Memory.allocate(8), offset: 0, length: 1, count: 1, lastSequence: 1, lastCursor: "" }, undefined, false, 1),
+		writer.encode(
+			{ number: 1, memory: Memory.allocate(8), offset: 0, length: 1, count: 1, lastSequence: 1, lastCursor: "", run: 0 },
+			undefined,
+			false,
+			1,
+		),
 	);
 	for (const name of ["Nats-Expected", "Tapio-Last-Cursor", "Content-Encoding"]) expect(text).not.toContain(name);
 });

@@ -35,6 +35,7 @@ export function createHeaderWriter(identity: LaneIdentity, stream: string | unde
 			const cursor = encodeCursor(batch.lastCursor);
 			let text = `${head}Tapio-Batch: ${batch.number}\r\nTapio-Count: ${batch.count}\r\nTapio-Last-Sequence: ${batch.lastSequence}\r\n`;
 			text += `Tapio-Published: ${published}\r\n`;
+			if (batch.run > 0) text += `Tapio-Run: ${batch.run}\r\n`;
 			if (cursor !== "") text += `Tapio-Last-Cursor: ${cursor}\r\n`;
 			if (compressed) text += "Content-Encoding: zstd\r\n";
 			text += `Nats-Msg-Id: ${identity.id}-${batch.number}\r\n`;

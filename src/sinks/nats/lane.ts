@@ -9,7 +9,7 @@ import { createHeaderWriter, type HeaderWriter } from "./headers.ts";
 import { batchTooLarge, twoWriters } from "./lane-errors.ts";
 import type { LaneHouse } from "./lane-house.ts";
 import { type Reply, readReply } from "./reply.ts";
-import { isOtherCut, isSameBatch, overlaps, type StoredBatch } from "./stored.ts";
+import { isEarlierCut, isOtherCut, isSameBatch, overlaps, type StoredBatch } from "./stored.ts";
 import { laneSubject } from "./subject.ts";
 
 /** Guard refusals in a row before the connection is taken for the cause. */
@@ -215,7 +215,7 @@ export class NatsLane implements SinkLane {
 		if (stored.number === this.#known.batch) return undefined;
 		if (isSameBatch(stored, batch)) return this.#delivered(batch);
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
-		if (this.#isNew && isOtherCut(stored, batch)) return this.#arrivedLate(stored);
+		if (this.#isNew && (isOtherCut(stored, batch) || isEarlierCut(stored, batch))) return this.#arrivedLate(stored);
 		// A number was skipped, and its batch arrives late. What a live lane sent before is not in this batch; behind a stream that went back it is, read again.
 		if (stored.number < batch.number) return overlaps(stored, batch) ? this.#wentBack(stored, batch.number - 1) : undefined;
 		throw twoWriters(this.#subject, this.#identity.id, stored);
@@ -259,7 +259,7 @@ export class NatsLane implements SinkLane {
 
 	#delivered(batch: Batch): LanePosition {
 		this.#published += batch.count;
-		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence };
+		this.#known = { batch: batch.number, cursor: batch.lastCursor, sequence: batch.lastSequence, run: batch.run };
 		this.#givenBack = undefined;
 		this.#isNew = false;
 		this.#moved = 0;
@@ -283,9 +283,9 @@ export class NatsLane implements SinkLane {
 	}
 
 	/** Where a batch of this lane leaves it. One of an agent that did not count has its sequence, which is as many but for what was given up. */
-	#positionOf({ number: batch, cursor, sequence, published }: StoredBatch): LanePosition {
+	#positionOf({ number: batch, cursor, sequence, run, published }: StoredBatch): LanePosition {
 		this.#published = published > 0 ? published : sequence;
-		return { batch, cursor, sequence };
+		return { batch, cursor, sequence, run };
 	}
 
 	#wentBack(stored: StoredBatch, acknowledged = this.#known.batch): LanePosition {

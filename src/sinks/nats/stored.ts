@@ -1,4 +1,5 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
+import { isBefore } from "../../base/run.ts";
 import type { Batch } from "../sink.ts";
 import { decodeCursor } from "./headers.ts";
 import { explainApiFailure } from "./stream.ts";
@@ -13,6 +14,8 @@ export interface StoredBatch {
 	readonly count: number;
 	readonly cursor: string;
 	readonly sequence: number;
+	/** The run that cut it; 0 where it does not say. */
+	readonly run: number;
 	/** Events that its lane had delivered with it; 0 where it does not say. */
 	readonly published: number;
 }
@@ -32,6 +35,7 @@ export async function readLastBatch(manager: JetStreamManager, stream: string, s
 			count: whole(header("Tapio-Count")),
 			cursor: decodeCursor(header("Tapio-Last-Cursor")),
 			sequence: whole(header("Tapio-Last-Sequence")),
+			run: whole(header("Tapio-Run")),
 			published: whole(header("Tapio-Published")),
 		};
 	} catch (error) {
@@ -50,9 +54,13 @@ export async function isRemoved(manager: JetStreamManager, stream: string, strea
 
 /** True where what is stored is this very batch, and not one that another writer gave the same number. */
 export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
-	return (
-		stored.number === batch.number && stored.count === batch.count && stored.sequence === batch.lastSequence && stored.cursor === batch.lastCursor
-	);
+	const isSameCut = stored.count === batch.count && stored.sequence === batch.lastSequence && stored.cursor === batch.lastCursor;
+	return isSameCut && stored.number === batch.number && stored.run === batch.run;
+}
+
+/** True where what is stored was cut before this batch, under its number or a later one. Only for lanes whose batches name their run. */
+export function isEarlierCut(stored: StoredBatch, { number, run, lastSequence }: Batch): boolean {
+	return stored.run > 0 && run > 0 && stored.number >= number && isBefore(stored, { run, sequence: lastSequence });
 }
 
 /** True where this batch holds events that are stored already. Only for sources that can be read again: the others give each event a place once. */

@@ -20,7 +20,7 @@ function batchOf(number: number, first: number, count: number, message?: string)
 	const bytes = new TextEncoder().encode(text);
 	const memory = Memory.allocate(bytes.length);
 	memory.bytes.set(bytes);
-	return { number, memory, offset: 0, length: bytes.length, count, lastSequence: first + count - 1, lastCursor: `c${number}` };
+	return { number, memory, offset: 0, length: bytes.length, count, lastSequence: first + count - 1, lastCursor: `c${number}`, run: 0 };
 }
 
 function sinkWith(options: StdoutOptions, columns = 0) {

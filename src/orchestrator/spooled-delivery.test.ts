@@ -1,0 +1,420 @@
+import { expect, test } from "bun:test";
+import { manualClock, settle } from "../../test/support/manual-clock.ts";
+import { MemoryFiles } from "../../test/support/memory-files.ts";
+import { SpoolDisk } from "../../test/support/spool-disk.ts";
+import { OperatingError } from "../base/errors.ts";
+import { makeRun } from "../base/run.ts";
+import { openLaneState } from "../lane/lane-state.ts";
+import { Memory } from "../platform/ffi/memory.ts";
+import { type Batch, batchHeadroom, batchTailroom, type LanePosition, type LaneStart, type SinkLane } from "../sinks/sink.ts";
+import { openSpool } from "../spool/open-spool.ts";
+import { localStore } from "../spool/store.ts";
+import { silentLog } from "../telemetry/log.ts";
+import type { CutBatch } from "./batch-delivery.ts";
+import { LaneDelivery } from "./lane-delivery.ts";
+import { SpooledDelivery, type SpooledDeliveryOptions } from "./spooled-delivery.ts";
+
+interface Taken {
+	readonly number: number;
+	readonly events: readonly number[];
+	readonly run: number;
+	readonly sequence: number;
+}
+
+/** A sink that takes batches while it is there, and otherwise never answers. */
+class MoodySink implements SinkLane {
+	isThere = true;
+	/** What the next send is refused with. */
+	refuses: unknown;
+	/** Bytes of a batch at most. */
+	limit = 1 << 20;
+	/** Of the batches from now on, the one that is taken and whose answer is lost; 0 for none. */
+	losesAnswer = 0;
+	readonly taken: Taken[] = [];
+	#waiting: (() => void)[] = [];
+
+	comeBack(): void {
+		this.isThere = true;
+		for (const wake of this.#waiting.splice(0)) wake();
+	}
+
+	get published(): number {
+		return this.taken.reduce((sum, { events }) => sum + events.length, 0);
+	}
+
+	get events(): number[] {
+		return this.taken.flatMap(({ events }) => events);
+	}
+
+	async open(local: LaneStart, signal: AbortSignal): Promise<LanePosition> {
+		await this.#present(signal);
+		const last = this.taken.at(-1);
+		return last === undefined ? local : { batch: last.number, cursor: "", sequence: last.sequence, run: last.run };
+	}
+
+	batchBytesMax(): number {
+		return this.limit;
+	}
+
+	async send({ number, memory, offset, length, lastSequence, run }: Batch, signal: AbortSignal): Promise<LanePosition> {
+		for (;;) {
+			await this.#present(signal);
+			const { refuses } = this;
+			this.refuses = undefined;
+			if (refuses !== undefined) throw refuses;
+			const last = this.taken.at(-1);
+			if (last !== undefined && last.number >= number) {
+				if (last.number !== number || last.run !== run || last.sequence !== lastSequence) throw new Error(`Batch ${number} is taken by another one`);
+				return { batch: number, cursor: "", sequence: lastSequence, run };
+			}
+			if (length > this.limit) throw new OperatingError("batch_too_large", "too large", { limit: this.limit });
+			const events: number[] = JSON.parse(new TextDecoder().decode(memory.bytes.subarray(offset, offset + length))).map(({ n }: { n: number }) => n);
+			this.taken.push({ number, events, run, sequence: lastSequence });
+			const isLost = this.losesAnswer === 1;
+			this.losesAnswer = Math.max(0, this.losesAnswer - 1);
+			if (!isLost) return { batch: number, cursor: "", sequence: lastSequence, run };
+			this.isThere = false;
+		}
+	}
+
+	async #present(signal: AbortSignal): Promise<void> {
+		while (!this.isThere) {
+			signal.throwIfAborted();
+			await new Promise<void>((resolve, reject) => {
+				this.#waiting.push(resolve);
+				signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+			});
+		}
+	}
+}
+
+const limits = { maxBytes: 1 << 20, maxAge: Number.POSITIVE_INFINITY, fsync: "never" } as const;
+
+/** What outlives a run: the disk of the spool, the files of the state, and the sink. */
+function house() {
+	return { disk: new SpoolDisk(), files: new MemoryFiles(), sink: new MoodySink() };
+}
+
+/** One run of an agent. */
+function begin({ disk, files, sink } = house(), mode: SpooledDeliveryOptions["mode"] = "when-away") {
+	const clock = manualClock();
+	const stop = new AbortController();
+	const state = openLaneState("/state", "kernel", { files, log: silentLog, randomId: () => "0a1b" });
+	const spool = localStore(openSpool("/state", { name: "kernel", id: state.id }, limits, { files: disk, log: silentLog }));
+	state.beginRun(state.epoch + 1);
+	const run = makeRun(state.epoch, 0.5);
+	const common = { state, clock, log: silentLog, signal: stop.signal };
+	const numbered = new LaneDelivery({ ...common, source: "kept", sink, configuration: "" });
+	const lane = new SpooledDelivery({ ...common, delivery: numbered, spool, mode, run });
+	/** A batch of `count` events, whose numbers are their sequences. */
+	const batch = (first: number, count = 1): CutBatch => {
+		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => ({ n: first + index }))));
+		const memory = Memory.allocate(batchHeadroom + text.length + batchTailroom);
+		memory.bytes.set(text, batchHeadroom);
+		return { memory, offset: batchHeadroom, length: text.length, count, lastSequence: first + count - 1, lastCursor: "", run };
+	};
+	/** Lets what is on disk go out as far as it goes. */
+	const drained = async () => {
+		for (let round = 0; round < 80 && lane.account().left.records > 0; round++) await settle();
+	};
+	return { disk, files, sink, clock, stop, state, spool, lane, batch, drained, run };
+}
+
+type Run = ReturnType<typeof begin>;
+
+const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+/** The sink goes away, and batches of one event each go to disk, the first of them when it has waited in vain. */
+async function spoolAway({ sink, lane, clock, batch }: Run, first: number, last: number): Promise<void> {
+	sink.isThere = false;
+	const waiting = lane.send(batch(first));
+	await clock.advance(2000);
+	await waiting;
+	for (let sequence = first + 1; sequence <= last; sequence++) await lane.send(batch(sequence));
+}
+
+/** Ends a run as an operator does. */
+async function end({ stop, lane, state }: Run): Promise<void> {
+	stop.abort(new Error("stop"));
+	await settle();
+	await lane.close();
+	state[Symbol.dispose]();
+}
+
+test("SpooledDelivery sends directly while the sink is there, and leaves nothing on disk", async () => {
+	const { lane, sink, clock, batch } = begin();
+	await lane.open();
+	for (let sequence = 1; sequence <= 3; sequence++) expect(await lane.send(batch(sequence))).toMatchObject({ kind: "delivered", published: 1 });
+	expect(sink.taken.map(({ number }) => number)).toEqual(upTo(3));
+	expect([lane.account().stored.records, lane.health(), clock.sleepers()]).toEqual([0, undefined, 0]);
+});
+
+test("SpooledDelivery keeps on disk what the sink does not take in two seconds, and sends it first and in order", async () => {
+	const run = begin();
+	const { lane, sink, clock, batch, drained, disk } = run;
+	await lane.open();
+	await lane.send(batch(1));
+	sink.isThere = false;
+	const second = lane.send(batch(2));
+	await clock.advance(1999);
+	expect(lane.account().stored.records).toBe(0);
+	await clock.advance(1);
+	expect(await second).toMatchObject({ kind: "delivered" });
+	for (let sequence = 3; sequence <= 40; sequence++) await lane.send(batch(sequence));
+	expect(lane.account()).toMatchObject({ stored: { records: 39, events: 39 }, left: { events: 39 } });
+	expect(lane.health()).toMatchObject({ status: "degraded", message: expect.stringContaining("39 events wait in the spool") });
+	expect(lane.reach).toEqual({ found: 0, reached: 1 });
+	sink.comeBack();
+	// Meanwhile new ones queue behind.
+	await lane.send(batch(41));
+	await drained();
+	await settle();
+	await lane.send(batch(42));
+	expect(sink.events).toEqual(upTo(42));
+	expect(sink.taken.map(({ number }) => number)).toEqual(upTo(42));
+	expect(lane.account()).toMatchObject({ stored: { events: 40 }, acknowledged: { events: 40 }, left: { events: 0 } });
+	expect(lane.health()).toBeUndefined();
+	// Nothing of it stays on the disk.
+	expect([...disk.names.keys()].filter((name) => name.endsWith(".segment"))).toEqual([]);
+});
+
+test("SpooledDelivery opens without the sink, keeps everything on disk, and sends it when the sink is there for the first time", async () => {
+	const run = begin();
+	const { lane, sink, clock, batch, drained } = run;
+	sink.isThere = false;
+	const opening = lane.open();
+	await clock.advance(2000);
+	expect(await opening).toMatchObject({ mark: { sequence: 0 } });
+	expect(lane.reach).toBeUndefined();
+	const first = lane.send(batch(1));
+	await clock.advance(2000);
+	await first;
+	for (let sequence = 2; sequence <= 5; sequence++) await lane.send(batch(sequence));
+	sink.comeBack();
+	await settle();
+	await drained();
+	await settle();
+	await lane.send(batch(6));
+	expect(sink.events).toEqual(upTo(6));
+	expect(lane.reach).toEqual({ found: 0, reached: 6 });
+});
+
+test("SpooledDelivery goes on with what a run before left, behind what the sink has of it, and sequences go on behind it", async () => {
+	const first = begin();
+	await first.lane.open();
+	await first.lane.send(first.batch(1));
+	await spoolAway(first, 2, 6);
+	await end(first);
+	// Two more arrived after all, and nobody heard of it.
+	first.sink.comeBack();
+	for (const sequence of [2, 3]) first.sink.taken.push({ number: sequence, events: [sequence], run: first.run, sequence });
+	const second = begin(first);
+	expect(await second.lane.open()).toMatchObject({ mark: { sequence: 6 } });
+	await second.drained();
+	await settle();
+	await second.lane.send(second.batch(7));
+	expect(second.sink.events).toEqual(upTo(7));
+	expect(second.sink.taken.map(({ number }) => number)).toEqual(upTo(7));
+	// Those two are the account's of the run that delivered them.
+	expect(second.lane.account()).toMatchObject({ found: { events: 3 }, acknowledged: { events: 3 }, left: { events: 0 }, unconfirmed: 0 });
+});
+
+test("SpooledDelivery sends a batch whose answer was lost once, in this run and in the next", async () => {
+	for (const dies of [false, true]) {
+		const first = begin();
+		await first.lane.open();
+		first.sink.losesAnswer = 1;
+		const lost = first.lane.send(first.batch(1, 3));
+		await first.clock.advance(2000);
+		await lost;
+		if (dies) await end(first);
+		first.sink.comeBack();
+		const run = dies ? begin(first) : first;
+		if (dies) await run.lane.open();
+		await run.drained();
+		await settle();
+		await run.lane.send(run.batch(4));
+		expect(run.sink.events).toEqual(upTo(4));
+	}
+});
+
+test("SpooledDelivery sends in parts what has become too large on disk, and goes on inside it behind a crash", async () => {
+	for (const dies of [false, true]) {
+		const first = begin();
+		await first.lane.open();
+		await first.lane.send(first.batch(1));
+		first.sink.isThere = false;
+		const large = first.lane.send(first.batch(2, 40));
+		await first.clock.advance(2000);
+		await large;
+		await first.lane.send(first.batch(42));
+		first.sink.limit = 100;
+		let run = first;
+		if (dies) {
+			// Three parts arrive, and the run ends with the answer to the last of them on its way.
+			first.sink.losesAnswer = 3;
+			first.sink.comeBack();
+			for (let round = 0; round < 20; round++) await settle();
+			expect(first.sink.taken.length).toBe(4);
+			await end(first);
+			first.sink.isThere = true;
+			run = begin(first);
+			await run.lane.open();
+		} else first.sink.comeBack();
+		await run.drained();
+		await settle();
+		await run.lane.send(run.batch(43));
+		expect(run.sink.events).toEqual(upTo(43));
+		expect(run.sink.taken.map(({ number }) => number)).toEqual(upTo(run.sink.taken.length));
+		expect(run.lane.account()).toMatchObject({ tooLarge: 0, left: { events: 0 } });
+		const { found, stored, acknowledged } = run.lane.account();
+		expect(acknowledged.events).toBe(found.events + stored.events);
+	}
+});
+
+test("SpooledDelivery counts what no message can carry any more", async () => {
+	const run = begin();
+	await run.lane.open();
+	await spoolAway(run, 1, 2);
+	run.sink.limit = 5;
+	run.sink.comeBack();
+	await run.drained();
+	expect(run.sink.events).toEqual([]);
+	expect(run.lane.account()).toMatchObject({ tooLarge: 2, acknowledged: { events: 2 } });
+});
+
+test("SpooledDelivery does not take its own events for delivered where the stream is ahead of a state that is older", async () => {
+	const old = begin();
+	await old.lane.open();
+	await old.lane.send(old.batch(1));
+	await end(old);
+	const backup = { disk: new SpoolDisk(), files: new MemoryFiles(), sink: old.sink };
+	for (const [path, content] of old.files.contents) backup.files.contents.set(path, content.slice());
+	for (let runs = 0; runs < 3; runs++) {
+		const later = begin(old);
+		await later.lane.open();
+		await later.lane.send(later.batch(2 + 10 * runs, 10));
+		await end(later);
+	}
+	// The state comes from the backup, and the sink is away until the first events are on disk.
+	const restored = begin(backup);
+	restored.sink.isThere = false;
+	const opening = restored.lane.open();
+	await restored.clock.advance(2000);
+	await opening;
+	const before = restored.sink.events.length;
+	const waiting = restored.lane.send(restored.batch(2, 5));
+	await restored.clock.advance(2000);
+	await waiting;
+	restored.sink.comeBack();
+	await settle();
+	await restored.drained();
+	expect(restored.sink.events.slice(before)).toEqual(upTo(6, 2));
+});
+
+test("SpooledDelivery brings nothing back that was delivered, when the power is lost behind an outage", async () => {
+	const first = begin();
+	await first.lane.open();
+	await spoolAway(first, 1, 4);
+	first.sink.comeBack();
+	await first.drained();
+	await settle();
+	await first.lane.send(first.batch(5));
+	first.disk.losePower(() => 0);
+	const second = begin(first);
+	await second.lane.open();
+	await second.drained();
+	expect(second.sink.events).toEqual(upTo(5));
+});
+
+test("SpooledDelivery says how much a run before sent that is neither acknowledged nor on disk", async () => {
+	const first = begin();
+	await first.lane.open();
+	first.sink.isThere = false;
+	void first.lane.send(first.batch(1, 7)).catch(() => undefined);
+	await settle();
+	// Killed: nothing is written any more.
+	const second = begin({ ...first, sink: new MoodySink() });
+	expect(await second.lane.open()).toMatchObject({ mark: { sequence: 7 } });
+	await second.lane.send(second.batch(8));
+	expect(second.lane.account().unconfirmed).toBe(7);
+	// Its number is not used for something else.
+	expect(second.sink.taken.map(({ number }) => number)).toEqual([2]);
+});
+
+test("SpooledDelivery puts what is in its hands on disk when it is stopped", async () => {
+	const first = begin();
+	await first.lane.open();
+	first.sink.isThere = false;
+	const pending = first.lane.send(first.batch(1));
+	await settle();
+	first.stop.abort(new Error("stop"));
+	expect(await pending).toMatchObject({ kind: "delivered" });
+	expect(await first.lane.send(first.batch(2))).toMatchObject({ kind: "delivered" });
+	await end(first);
+	first.sink.isThere = true;
+	const next = begin(first);
+	await next.lane.open();
+	await next.drained();
+	expect(next.sink.events).toEqual(upTo(2));
+});
+
+test("SpooledDelivery waits while the disk refuses, and keeps the order", async () => {
+	const { lane, sink, disk, clock, batch, drained } = begin();
+	await lane.open();
+	sink.isThere = false;
+	disk.capacity = disk.used;
+	let settled = false;
+	const first = lane.send(batch(1)).then(() => {
+		settled = true;
+	});
+	await clock.advance(10_000);
+	expect(settled).toBe(false);
+	expect(lane.health()).toMatchObject({ status: "degraded", message: expect.stringContaining("room") });
+	disk.capacity = Number.POSITIVE_INFINITY;
+	await clock.advance(10_000);
+	await first;
+	expect(lane.account().stored.records).toBe(1);
+	sink.comeBack();
+	await drained();
+	await settle();
+	await lane.send(batch(2));
+	expect(sink.events).toEqual(upTo(2));
+});
+
+test("SpooledDelivery stops where a person must decide", async () => {
+	const run = begin();
+	await run.lane.open();
+	await spoolAway(run, 1, 1);
+	run.sink.refuses = new OperatingError("two_writers", "two writers");
+	run.sink.comeBack();
+	await settle();
+	expect(run.lane.health()).toMatchObject({ status: "unhealthy" });
+	expect(run.lane.send(run.batch(2))).rejects.toThrow("two writers");
+});
+
+test("SpooledDelivery with mode always has a batch on disk before its source hears of it, and gives its cursor to the next run", async () => {
+	const first = begin(undefined, "always");
+	await first.lane.open();
+	await first.lane.send({ ...first.batch(1), lastCursor: "c1" });
+	expect(first.lane.account().stored.records).toBe(1);
+	await first.drained();
+	expect([first.sink.events, first.lane.health()]).toEqual([[1], undefined]);
+	first.sink.isThere = false;
+	for (let sequence = 2; sequence <= 4; sequence++) await first.lane.send({ ...first.batch(sequence), lastCursor: `c${sequence}` });
+	expect(first.lane.health()).toBeUndefined();
+	await first.clock.advance(2000);
+	expect(first.lane.health()).toMatchObject({ status: "degraded" });
+	// Killed, and the sink is still away.
+	const second = begin(first, "always");
+	const opening = second.lane.open();
+	await second.clock.advance(2000);
+	expect(await opening).toMatchObject({ mark: { cursor: "c4", sequence: 4 } });
+	second.sink.comeBack();
+	await settle();
+	await second.drained();
+	expect(second.sink.events).toEqual(upTo(4));
+	await end(second);
+	const third = begin(second, "always");
+	expect(await third.lane.open()).toMatchObject({ mark: { cursor: "c4", sequence: 4 } });
+});

@@ -1,0 +1,351 @@
+import { assert } from "../base/assert.ts";
+import { describeError, OperatingError } from "../base/errors.ts";
+import { epochOf } from "../base/run.ts";
+import type { LaneState } from "../lane/lane-state.ts";
+import type { Manifest } from "../lane/record.ts";
+import { type Clock, resolvesWithin } from "../platform/clock.ts";
+import { Memory } from "../platform/ffi/memory.ts";
+import { batchHeadroom, batchTailroom } from "../sinks/sink.ts";
+import { minus, noAmount, plus, type SpoolAccount } from "../spool/account.ts";
+import type { SpoolRecord } from "../spool/record.ts";
+import type { SpoolStore } from "../spool/store.ts";
+import type { Health } from "../telemetry/health.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { BatchDelivery, CutBatch, Delivered, LaneOpening, LaneReach } from "./batch-delivery.ts";
+import type { LaneDelivery } from "./lane-delivery.ts";
+import { sliceBatch } from "./split-batch.ts";
+
+/** Milliseconds that a batch may wait for its acknowledgement, and a lane for the word of its sink, before batches go to disk, and everything behind them. */
+const patience = 2000;
+/** Milliseconds between two attempts at a disk that refuses. */
+const diskRetry = 1000;
+/** Milliseconds between two looks at what is due and what is too old. */
+const tickInterval = 1000;
+
+/** Why a direct send ends early. Compared by identity. */
+const late = new OperatingError("spool_late", "The sink did not answer in time");
+
+/** What a spooled delivery needs. */
+export interface SpooledDeliveryOptions {
+	/** Where batches go, directly or from disk. Its source is "kept". */
+	readonly delivery: LaneDelivery;
+	readonly state: LaneState;
+	readonly spool: SpoolStore;
+	/** always: a batch is on disk before its source hears that it is safe. when-away: only while the sink does not answer. */
+	readonly mode: "always" | "when-away";
+	/** This run (base/run.ts). */
+	readonly run: number;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly signal: AbortSignal;
+}
+
+/** The account of a spool, with what became of the rest. */
+export interface SpooledAccount extends SpoolAccount {
+	/** Events of acknowledged records that the sink takes in no form. */
+	readonly tooLarge: number;
+	/** Events of acknowledged records that were cut to fit. */
+	readonly truncated: number;
+	/** Events that a run before sent, did not see acknowledged and did not bring to disk. */
+	readonly unconfirmed: number;
+}
+
+/**
+ * A lane of events that cannot be read again, with a disk beside its sink, which may be away, from the start on as well: what the sink does not take within two seconds
+ * goes to disk, and everything behind it; what is on disk is sent first, in order, and once. To its writer a batch on disk is delivered; the account tells the two
+ * apart. Batches get their numbers when they are sent, so that one that has become too large can be sent in parts. The thread of the sink.
+ */
+export class SpooledDelivery implements BatchDelivery {
+	readonly #options: SpooledDeliveryOptions;
+	readonly #delivery: LaneDelivery;
+	readonly #spool: SpoolStore;
+	/** Something is on disk, or was when it was last looked at: nothing may overtake it. */
+	#isBehind: boolean;
+	#isOpen = false;
+	#opening: Promise<void> | undefined;
+	#draining: Promise<void> | undefined;
+	#failure: unknown;
+	#tooLarge = 0;
+	#truncated = 0;
+	#unconfirmed = 0;
+	/** What a run before announced, until it is known whether it is on disk. */
+	#announced: Manifest | undefined;
+	/** What of the records that were found here had been delivered before. */
+	#beforehand = noAmount;
+	/** When the last record was delivered, or the first one stored behind an empty spool. */
+	#progressAt = 0;
+	#tickedAt = 0;
+	#isTicking = false;
+	#memory: Memory | undefined;
+
+	constructor(options: SpooledDeliveryOptions) {
+		this.#options = options;
+		this.#delivery = options.delivery;
+		this.#spool = options.spool;
+		this.#isBehind = options.mode === "always" || options.spool.account.left.records > 0;
+	}
+
+	get reach(): LaneReach | undefined {
+		return this.#delivery.reach;
+	}
+
+	get stateFailure(): string | undefined {
+		return this.#delivery.stateFailure;
+	}
+
+	get notice(): string | undefined {
+		return this.#delivery.notice;
+	}
+
+	bytesMax(): number {
+		return this.#delivery.bytesMax();
+	}
+
+	/** By the sink's word where it comes in time, else by what is known here. */
+	async open(): Promise<LaneOpening> {
+		const { clock, log, signal, state } = this.#options;
+		this.#opening = this.#openSink();
+		const isInTime = await resolvesWithin(clock, this.#opening, patience);
+		if (this.#failure !== undefined) throw this.#failure;
+		signal.throwIfAborted();
+		if (!isInTime) log.warn("NATS has not said where the lane stands; events go to the spool.", {});
+		const { acknowledged, pending } = state;
+		const { account, end } = this.#spool;
+		const sequence = Math.max(acknowledged.sequence, pending?.lastSequence ?? 0, end.sequence);
+		const cursor = account.left.records > 0 ? end.cursor : acknowledged.cursor;
+		return { mark: { batch: acknowledged.batch, cursor, sequence }, forced: undefined, unconfirmed: 0 };
+	}
+
+	async send(cut: CutBatch): Promise<Delivered> {
+		const { mode, signal, clock } = this.#options;
+		for (;;) {
+			if (this.#failure !== undefined) throw this.#failure;
+			if (mode === "when-away" && !this.#isBehind) {
+				const outcome = await this.#sendDirectly(cut);
+				if (outcome !== undefined) return outcome;
+			}
+			if (await this.#store(cut)) return { kind: "delivered", published: cut.count, truncated: 0, tooLarge: 0 };
+			signal.throwIfAborted();
+			await clock.sleep(diskRetry, signal);
+		}
+	}
+
+	/** Only while nothing is on its way or on disk: a position that is lost means that records which became no event are read again. */
+	savePosition(cursor: string): void {
+		if (this.#isOpen && this.#draining === undefined && this.#spool.account.left.records === 0) this.#delivery.savePosition(cursor);
+	}
+
+	/** What became of everything that was on disk. What a run before had delivered, and ended before it could say so there, is not this one's. */
+	account(): SpooledAccount {
+		const { account } = this.#spool;
+		return {
+			...account,
+			found: minus(account.found, this.#beforehand),
+			acknowledged: minus(account.acknowledged, this.#beforehand),
+			tooLarge: this.#tooLarge,
+			truncated: this.#truncated,
+			unconfirmed: this.#unconfirmed,
+		};
+	}
+
+	/** What a person should know, undefined for nothing. */
+	health(): Health | undefined {
+		if (this.#failure !== undefined) return { status: "unhealthy", message: describeError(this.#failure) };
+		const { mode, clock } = this.#options;
+		const { fault, account } = this.#spool;
+		if (fault !== undefined) return { status: "degraded", message: fault };
+		// What goes to disk first is always there for a moment.
+		if (account.left.records === 0 || (mode === "always" && clock.monotonic() - this.#progressAt < patience)) return undefined;
+		const { left, bytes } = account;
+		return { status: "degraded", message: `${left.events} events wait in the spool (${(bytes / 2 ** 20).toFixed(1)} MiB) until NATS takes them` };
+	}
+
+	/** What comes up with time. Call it now and then; it does something once a second. */
+	tick(): void {
+		const { clock } = this.#options;
+		const now = clock.monotonic();
+		if (!this.#isBehind || this.#isTicking || now - this.#tickedAt < tickInterval) return;
+		this.#tickedAt = now;
+		this.#isTicking = true;
+		void this.#spool.tick(clock.now()).finally(() => {
+			this.#isTicking = false;
+		});
+	}
+
+	/** Closes the spool, when the signal has fired and every send is settled. What is left is sent by the next run. Safe twice. */
+	async close(): Promise<void> {
+		await this.#opening;
+		await this.#draining;
+		await this.#spool.close();
+	}
+
+	/** Never rejects. */
+	async #openSink(): Promise<void> {
+		try {
+			await this.#delivery.open();
+			this.#announced = this.#delivery.unsettled;
+			// Decided here, so that the account that is kept when the lane is open has it.
+			if (this.#announced !== undefined && !(await this.#isOnDisk(this.#announced))) this.#giveUpAnnounced();
+			this.#isOpen = true;
+			if (this.#spool.account.left.records > 0) this.#drain();
+		} catch (error) {
+			if (!this.#options.signal.aborted) this.#failure = error;
+		}
+	}
+
+	/** True where the batch of a manifest is in the oldest record. What the disk does not say now is seen when it is sent. */
+	async #isOnDisk(manifest: Manifest): Promise<boolean> {
+		if (this.#spool.account.left.records === 0) return false;
+		try {
+			const head = await this.#spool.head(this.#options.clock.now());
+			return head !== undefined && holds(head, manifest);
+		} catch (error) {
+			if (error instanceof OperatingError) return true;
+			throw error;
+		}
+	}
+
+	/** Undefined where the sink did not answer in time, or the signal fired: nobody uses the memory of the batch any more, which may or may not have arrived. */
+	async #sendDirectly(cut: CutBatch): Promise<Delivered | undefined> {
+		const { clock, signal, log } = this.#options;
+		if (signal.aborted) return undefined;
+		const abort = new AbortController();
+		const answered = new AbortController();
+		const stop = () => abort.abort(signal.reason);
+		signal.addEventListener("abort", stop, { once: true });
+		const patient = clock.sleep(patience, answered.signal).then(
+			() => abort.abort(late),
+			() => undefined, // The answer came first.
+		);
+		try {
+			if (!this.#isOpen) await Promise.race([this.#opening, patient]);
+			if (this.#failure !== undefined) throw this.#failure;
+			if (!this.#isOpen || this.#isBehind) return undefined;
+			this.#giveUpAnnounced();
+			return await this.#delivery.send(cut, abort.signal);
+		} catch (error) {
+			if (!abort.signal.aborted || error !== abort.signal.reason) throw error;
+			if (error === late) log.warn("NATS takes nothing; events go to the spool.", { sequence: cut.lastSequence });
+			return undefined;
+		} finally {
+			answered.abort(late);
+			signal.removeEventListener("abort", stop);
+		}
+	}
+
+	/** What a run before announced is neither in the stream nor on disk. */
+	#giveUpAnnounced(): void {
+		this.#unconfirmed += this.#announced?.count ?? 0;
+		this.#announced = undefined;
+	}
+
+	async #store({ memory, offset, length, count, lastSequence, lastCursor, run }: CutBatch): Promise<boolean> {
+		if (this.#spool.account.left.records === 0) this.#progressAt = this.#options.clock.monotonic();
+		const outcome = await this.#spool.append({
+			number: this.#spool.end.number + 1,
+			run,
+			count,
+			firstSequence: lastSequence - count + 1,
+			lastSequence,
+			lastCursor,
+			time: this.#options.clock.now(),
+			payload: memory.bytes.subarray(offset, offset + length),
+		});
+		if (outcome !== "stored") return false;
+		this.#isBehind = true;
+		this.#drain();
+		return true;
+	}
+
+	#drain(): void {
+		if (!this.#isOpen || this.#options.signal.aborted || this.#failure !== undefined) return;
+		this.#draining ??= this.#sendStored().finally(() => {
+			this.#draining = undefined;
+			this.#memory = undefined;
+			// Something was stored while the last look found nothing.
+			if (this.#spool.account.left.records > 0) this.#drain();
+		});
+	}
+
+	/** Sends what is on disk until nothing is left, the signal fires, or a person must decide. Never rejects. */
+	async #sendStored(): Promise<void> {
+		const { clock, log, mode, signal } = this.#options;
+		while (!signal.aborted) {
+			try {
+				const record = await this.#spool.head(clock.now());
+				if (record === undefined) return await this.#empty(mode === "when-away");
+				await this.#sendRecord(record);
+				await this.#spool.acknowledge(record.number);
+				this.#progressAt = clock.monotonic();
+			} catch (error) {
+				if (signal.aborted) return;
+				if (!(error instanceof OperatingError) || error.code !== "spool_read") {
+					this.#failure = error;
+					return;
+				}
+				log.error("The spool cannot be read.", { error: describeError(error) });
+				await clock.sleep(diskRetry, signal).catch(() => undefined);
+			}
+		}
+	}
+
+	/** Nothing is left: no loss of power may bring back what is delivered, once newer events have gone past it. */
+	async #empty(isDirectNext: boolean): Promise<void> {
+		if (!isDirectNext) return;
+		await this.#spool.rest();
+		if (this.#spool.account.left.records > 0) return;
+		this.#isBehind = false;
+		this.#options.log.info("The spool is empty; events go to NATS directly again.");
+	}
+
+	/** Sends what the sink does not have of a record, cut as it was cut when it may have been sent before. */
+	async #sendRecord(record: SpoolRecord): Promise<void> {
+		const { firstSequence, lastSequence, lastCursor } = record;
+		for (let next = Math.max(firstSequence, this.#reached(record) + 1); next <= lastSequence; ) {
+			const { unsettled } = this.#delivery;
+			const isAgain = unsettled !== undefined && unsettled.firstSequence >= next && holds(record, unsettled);
+			if (isAgain) this.#announced = undefined;
+			else this.#giveUpAnnounced();
+			// What stands before it was delivered before it was announced.
+			const cut = isAgain
+				? { first: unsettled.firstSequence, last: unsettled.lastSequence, cursor: unsettled.lastCursor }
+				: { first: next, last: lastSequence, cursor: lastCursor };
+			const outcome = await this.#delivery.send(this.#cutOf(record, cut), this.#options.signal);
+			assert(outcome.kind === "delivered", "What is kept is never read again");
+			this.#truncated += outcome.truncated;
+			this.#tooLarge += outcome.tooLarge;
+			next = cut.last + 1;
+		}
+	}
+
+	/** Sequence of the last event of a record that the sink has; below its first for none. */
+	#reached({ run, firstSequence, lastSequence, count }: SpoolRecord): number {
+		const { newest } = this.#delivery;
+		const isOwn = run === this.#options.run;
+		let reached = firstSequence - 1;
+		if (run === newest.run) reached = Math.min(lastSequence, Math.max(reached, newest.sequence));
+		// Runs are delivered one behind the other; what this one cut, nobody delivered before it.
+		else if (!isOwn && epochOf(run) < epochOf(newest.run)) reached = lastSequence;
+		const events = reached - firstSequence + 1;
+		if (!isOwn && events > 0) this.#beforehand = plus(this.#beforehand, { records: events === count ? 1 : 0, events });
+		return reached;
+	}
+
+	/** Events of a record as a batch, in a memory of its own. */
+	#cutOf(record: SpoolRecord, { first, last, cursor }: { readonly first: number; readonly last: number; readonly cursor: string }): CutBatch {
+		const { payload, firstSequence, lastSequence, run } = record;
+		const count = last - first + 1;
+		const isWhole = first === firstSequence && last === lastSequence;
+		const text = isWhole ? payload : sliceBatch(payload, first - firstSequence, count);
+		const needed = batchHeadroom + text.length + batchTailroom;
+		if (this.#memory === undefined || this.#memory.length < needed) this.#memory = Memory.allocate(needed);
+		const memory = this.#memory;
+		memory.bytes.set(text, batchHeadroom);
+		return { memory, offset: batchHeadroom, length: text.length, count, lastSequence: last, lastCursor: cursor, run };
+	}
+}
+
+/** True where a batch is a record, or a part of it. */
+function holds({ run, firstSequence, lastSequence }: SpoolRecord, manifest: Manifest): boolean {
+	return manifest.configuration === String(run) && manifest.firstSequence >= firstSequence && manifest.lastSequence <= lastSequence;
+}
