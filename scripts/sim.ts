@@ -1,21 +1,22 @@
 /**
- * `bun run sim [SEED] [--rounds N] [--flapping]`: plays the deterministic simulation of delivery. One seed alone is told step by step; several end with one line.
+ * `bun run sim [SEED] [--rounds N] [--flapping | --live]`: plays the deterministic simulation of delivery. One seed alone is told step by step; several end with one line.
  * The status is 1 where a promise was broken, and the seed is named; 64 where it is called wrongly.
  */
 import { parseArgs } from "node:util";
 import { flappingRound } from "../test/sim/flapping-round.ts";
+import { keptRound } from "../test/sim/kept-round.ts";
 import { laneRound } from "../test/sim/lane-round.ts";
 import { bold, green, red } from "./terminal.ts";
 
 /** Rounds where nothing is said: some seconds of each kind. */
-const roundsDefault = { lane: 1000, flapping: 10 };
+const roundsDefault = { lane: 1000, flapping: 10, live: 100 };
 
 /** Broken rounds that are named. Beyond it the rest is not played. */
 const brokenMax = 10;
 
 const seedMax = 2 ** 32 - 1;
 
-const usage = `Usage: bun run sim [SEED] [--rounds N] [--flapping]
+const usage = `Usage: bun run sim [SEED] [--rounds N] [--flapping | --live]
 
 Plays the deterministic simulation of delivery: a lane with its state on a disk and a stream behind a
 network, and everything going wrong between any two steps. The same seed gives the same round.
@@ -24,8 +25,11 @@ network, and everything going wrong between any two steps. The same seed gives t
   bun run sim 42                    the round of seed 42, told step by step
   bun run sim 42 --rounds 500       seeds 42 to 541, one line at the end
   bun run sim --flapping            an hour each behind a network that goes down and up, seeds 1 to ${roundsDefault.flapping}
+  bun run sim --live                minutes each of a source that cannot be read again: its spool, a network that goes
+                                    down and up, a disk that refuses, kills and losses of power, seeds 1 to ${roundsDefault.live}
 
-Status: 0 where every event of every round is stored once and in order, 1 where not, 64 for a wrong call.
+Status: 0 where every event of every round is stored once and in order (with --live every event that was called
+safe), 1 where not, 64 for a wrong call.
 `;
 
 /** What the two kinds of round have in common. */
@@ -34,7 +38,11 @@ interface Round {
 	readonly hash: number;
 }
 
+type Kind = keyof typeof roundsDefault;
+
 type Play = (seed: number, tell?: (line: string) => void) => Promise<Round>;
+
+const plays: Readonly<Record<Kind, Play>> = { lane: laneRound, flapping: flappingRound, live: keptRound };
 
 // Whoever reads no further, such as head, has seen enough.
 process.stdout.on("error", () => process.exit(1));
@@ -50,7 +58,7 @@ async function main(): Promise<number> {
 	}
 	if (call.help) process.stdout.write(usage);
 	if (call.help) return 0;
-	const play: Play = call.flapping ? flappingRound : laneRound;
+	const play = plays[call.kind];
 	return call.rounds === undefined ? await tellRound(play, call.seed) : await playRounds(play, call.seed, call.rounds);
 }
 
@@ -58,14 +66,21 @@ async function main(): Promise<number> {
 function readCall() {
 	const { values, positionals } = parseArgs({
 		allowPositionals: true,
-		options: { rounds: { type: "string" }, flapping: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+		options: {
+			rounds: { type: "string" },
+			flapping: { type: "boolean", default: false },
+			live: { type: "boolean", default: false },
+			help: { type: "boolean", short: "h", default: false },
+		},
 	});
 	const [seed, ...more] = positionals;
 	if (more.length > 0) throw new Error(`One seed is enough: ${more.join(" ")} is too much`);
-	const { flapping, help } = values;
-	const rounds = values.rounds ?? (seed === undefined ? String(flapping ? roundsDefault.flapping : roundsDefault.lane) : undefined);
+	const { flapping, live, help } = values;
+	if (flapping && live) throw new Error("One kind of round is enough: --flapping or --live");
+	const kind: Kind = flapping ? "flapping" : live ? "live" : "lane";
+	const rounds = values.rounds ?? (seed === undefined ? String(roundsDefault[kind]) : undefined);
 	return {
-		flapping,
+		kind,
 		help,
 		seed: seed === undefined ? 1 : wholeNumber("SEED", seed, 0),
 		rounds: rounds === undefined ? undefined : wholeNumber("--rounds", rounds, 1),

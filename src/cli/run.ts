@@ -123,9 +123,10 @@ class HealthWatch {
 
 	look(report: OrchestratorReport): void {
 		for (const [name, { status, message }] of Object.entries(report.health)) {
-			const before = this.#said.get(name);
-			if (before === `${status} ${message}`) continue;
-			this.#said.set(name, `${status} ${message}`);
+			// A number that moves is no change of health: what waits in a spool is another at every look.
+			const now = `${status} ${message.replace(/\d+(?:\.\d+)?/g, "#")}`;
+			if (this.#said.get(name) === now) continue;
+			this.#said.set(name, now);
 			this.#say(status, name, message);
 		}
 	}

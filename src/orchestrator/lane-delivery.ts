@@ -223,7 +223,7 @@ export class LaneDelivery implements BatchDelivery {
 			const lastSequence = before + through;
 			truncated += cut;
 			// The whole batch had arrived after all.
-			if (lastSequence <= this.#mark.sequence) published += count;
+			if (batch.run === this.#newest.run && lastSequence <= this.#newest.sequence) published += count;
 			else {
 				const memory = Memory.allocate(text.length);
 				memory.bytes.set(text);

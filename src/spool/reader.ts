@@ -2,8 +2,11 @@ import { AssertionError } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { SpoolFile, SpoolFiles } from "../platform/spool-files.ts";
 import type { Segment } from "./open-segments.ts";
-import { type FoundRecord, isUnreadable, readFailuresMax, readUpTo, type Stretch, seekRecord, withoutHoles } from "./scan.ts";
+import { type FoundRecord, isUnreadable, readUpTo, type Stretch, seekRecord, withoutHoles } from "./scan.ts";
 import { checksum, type Place, recordHeadBytes } from "./segment.ts";
+
+/** Failures in a row of the disk to read, and as many calls. Beyond it what stands there is given up: a disk that is away for some seconds costs nothing. */
+export const readFailuresMax = 10;
 
 /** What the search for the head comes to: a record, or that nothing in the segment counts any more. */
 export type HeadFound = { readonly kind: "record"; readonly record: FoundRecord } | { readonly kind: "none" };
@@ -13,7 +16,7 @@ export type BodyRead = { readonly kind: "whole"; readonly body: Uint8Array } | {
 
 /**
  * Reads the oldest segment, from which records are taken in front. Throws OperatingError "spool_read" where the disk fails. Where it has failed to read what was written
- * for the third time in a row, the pages that it cannot read hold zeros from then on, up to the end of the segment.
+ * for the tenth time in a row, the pages that it cannot read hold zeros from then on, up to the end of the segment.
  */
 export class HeadReader implements Disposable {
 	readonly #files: SpoolFiles;

@@ -21,8 +21,8 @@ import {
 const chunkBytes = 64 * KiB;
 assert(chunkBytes > 2 * recordHeadBytes, "A chunk holds a head");
 
-/** Failures in a row to read a place. Beyond it what stands there is given up. */
-export const readFailuresMax = 3;
+/** Attempts at a place, one right behind the other, before its page is taken for unreadable. */
+const readAttemptsMax = 3;
 /** Bytes that are given up together where the disk cannot read them. */
 const pageBytes = 4 * KiB;
 
@@ -186,7 +186,7 @@ export function isUnreadable(cause: unknown): boolean {
 /** The file with zeros where the disk fails to read, again and again: then the records that stand there are damaged, and those around them are found. */
 export function withoutHoles(file: SpoolFile): SpoolFile {
 	const attempt = (target: Uint8Array, position: number): number | undefined => {
-		for (let failures = 0; failures < readFailuresMax; failures++) {
+		for (let failures = 0; failures < readAttemptsMax; failures++) {
 			try {
 				return file.read(target, position);
 			} catch (error) {

@@ -9,6 +9,7 @@ import { systemSpoolFiles } from "../platform/spool-files.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { inspectSpool } from "./inspect.ts";
 import { openSpool } from "./open-spool.ts";
+import { readFailuresMax } from "./reader.ts";
 import { encodeHeader, payloadBytesMax } from "./segment.ts";
 
 /** Bytes of a payload of which four fill a segment of a spool of 1 MiB. */
@@ -263,8 +264,7 @@ test("Spool gives up the page that the disk cannot read, after trying again, and
 		operation === "read" && range !== undefined && range.from <= 70_000 && range.to > 70_000 ? "EIO" : undefined;
 	expect(spool.head(0)?.number).toBe(1);
 	spool.acknowledge(1);
-	expect(() => spool.head(0)).toThrow(OperatingError);
-	expect(() => spool.head(0)).toThrow(/Read the spool/);
+	for (let times = 1; times < readFailuresMax; times++) expect(() => spool.head(0)).toThrow(/Read the spool/);
 	expect(spool.fault?.code).toBe("spool_read");
 	expect(spool.head(0)?.number).toBe(3);
 	expect(spool.fault).toBeUndefined();
@@ -281,7 +281,7 @@ test("Spool gives up a segment that cannot be opened, after trying again, and go
 	using spool = openTestSpool(disk, small);
 	append(spool, 1, 8, quarter);
 	disk.fails = (operation) => (operation === "openRead" ? "EIO" : undefined);
-	for (let times = 0; times < 2; times++) expect(() => spool.head(0)).toThrow(/Read the spool/);
+	for (let times = 1; times < readFailuresMax; times++) expect(() => spool.head(0)).toThrow(/Read the spool/);
 	let opens = 0;
 	disk.fails = (operation) => (operation === "openRead" && opens++ < 2 ? "EIO" : undefined);
 	expect(spool.head(0)?.number).toBe(5);

@@ -151,7 +151,7 @@ export class Spool implements Disposable {
 	/**
 	 * The oldest record that is neither acknowledged nor dropped, undefined where there is none. The same one until it is acknowledged, unless it is dropped. What is
 	 * damaged in front of it is skipped and counted, what is older than `max_age` at `now` dropped. `now` in milliseconds since 1970. Throws OperatingError
-	 * "spool_read" where the disk fails; the call may be made again, and gives up the pages that the disk cannot read after the third time.
+	 * "spool_read" where the disk fails; the call may be made again, and gives up the pages that the disk cannot read after the tenth time.
 	 */
 	head(now: number): SpoolRecord | undefined {
 		assert(!this.#isClosed, "The spool is open");

@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { dirname, join } from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
 import { imbalance, type LedgerAccount } from "../../src/telemetry/ledger.ts";
 import type { AgentStatus } from "../../src/telemetry/status-file.ts";
@@ -79,7 +80,7 @@ testNeeding(
 	"agent that is killed while its server is away delivers from disk what its run before kept",
 	() =>
 		outage("killed", async (agent, server, settings) => {
-			await settledOnDisk(agent);
+			await settledOnDisk(settings);
 			await agent.kill();
 			await server.start();
 			return new Agent({ arguments: settings });
@@ -116,7 +117,7 @@ testNeeding(
 			await early.says("Kernel programs are attached.");
 			await early.says("events go to the spool", limit / 4);
 			await runExecStorm({ program, count: 100, processes: 2, marker: "early" }, () => systemClock.sleep(5));
-			await settledOnDisk(early);
+			await settledOnDisk(settings);
 			await early.kill();
 		}
 		await using agent = new Agent({ arguments: settings });
@@ -137,14 +138,17 @@ testNeeding(
 	limit,
 );
 
-/** The health is written every second, and a batch waits for 50 ms: two changes of the number later everything before is on disk. */
-async function settledOnDisk(agent: Agent): Promise<void> {
-	const count = () => agent.log.split("wait in the spool").length;
-	const before = count();
-	await waitUntil("what was in memory is on disk", () => {
+/** Batches go to disk in order, one at a time: when three more have come, everything before is there. */
+async function settledOnDisk(settings: readonly string[]): Promise<void> {
+	const folder = dirname(settings.at(-1) ?? never());
+	const waiting = () => {
 		Bun.spawnSync(["/bin/true"]);
-		return count() > before + 1;
-	});
+		const { stdout } = Bun.spawnSync([agentPath, "spool", "inspect", join(folder, "state"), "--json"]);
+		const [report] = JSON.parse(stdout.toString());
+		return report.left.records;
+	};
+	const before = waiting();
+	await waitUntil("what was in memory is on disk", () => waiting() >= before + 3);
 }
 
 function never(): never {

@@ -16,6 +16,8 @@ type Weather = "up" | "refuses" | "hangs";
  * reset or just fall silent; new ones are refused, or hang, or end in their login. What was on its way arrives late, or never.
  */
 export class FlappingNetwork {
+	/** Bytes of a message that the server takes, for connections from now on. */
+	payloadBytesMax = 1024 * 1024;
 	/** Times that it went down. */
 	flaps = 0;
 	/** Connections that stood. */
@@ -94,7 +96,7 @@ export class FlappingNetwork {
 /** A connection to the model stream; the clock's sleeps are its only timers. */
 class ModelConnection implements LinkConnection {
 	readonly pendingBytes = 0;
-	readonly payloadBytesMax = 1024 * 1024;
+	readonly payloadBytesMax: number;
 	readonly ended: Promise<Error>;
 	readonly #end = Promise.withResolvers<Error>();
 	readonly #over = new AbortController();
@@ -106,6 +108,7 @@ class ModelConnection implements LinkConnection {
 		this.#clock = clock;
 		this.#network = network;
 		this.#stream = stream;
+		this.payloadBytesMax = network.payloadBytesMax;
 		this.ended = this.#end.promise;
 	}
 

@@ -23,7 +23,7 @@ export function simClock(): SimClock {
 		return next;
 	};
 	return {
-		now: () => elapsed,
+		now: () => Math.floor(elapsed),
 		monotonic: () => elapsed,
 		sleep(duration, signal) {
 			return new Promise((resolve, reject) => {

@@ -104,9 +104,9 @@ export function batchOf(number: number, size = 0): Batch {
 }
 
 /** Where a lane stands behind `batchOf(number)`. */
-export function positionOf(number: number): { batch: number; cursor: string; sequence: number } {
+export function positionOf(number: number): { batch: number; cursor: string; sequence: number; run?: number } {
 	const sequence = number * eventsPerBatch;
-	return number === 0 ? { batch: 0, cursor: "", sequence: 0 } : { batch: number, cursor: `s=1;i=${sequence}`, sequence };
+	return number === 0 ? { batch: 0, cursor: "", sequence: 0 } : { batch: number, cursor: `s=1;i=${sequence}`, sequence, run: 0 };
 }
 
 /** Sequences of all events in what was read back, in order, and what is wrong with ids and numbers. */

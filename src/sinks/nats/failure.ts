@@ -5,7 +5,6 @@ import type { NatsTransport } from "./transport.ts";
 
 /** Codes of failures that waiting does not mend: a person has to change something. Everything else may pass. */
 const forPerson: ReadonlySet<string> = new Set([
-	"batch_too_large",
 	"nats_authorization",
 	"nats_certificate_missing",
 	"nats_credentials",
@@ -27,7 +26,7 @@ export function needsPerson(error: unknown): boolean {
 }
 
 /** Failures that another connection does not mend, and that whoever drives the lane has to hear of. */
-const forCaller: ReadonlySet<string> = new Set(["two_writers", "batch_too_large", "nats_cursor"]);
+const forCaller: ReadonlySet<string> = new Set(["two_writers", "nats_cursor"]);
 
 /** True where a lane cannot go on by itself, and its driver is told. */
 export function stopsLane(error: OperatingError): boolean {

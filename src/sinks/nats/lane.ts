@@ -245,6 +245,8 @@ export class NatsLane implements SinkLane {
 		const reason = operatingError(error);
 		if (reason.code === "nats_stopped") throw reason;
 		this.#house.counters.errors++;
+		// Its driver cuts the batch anew and goes on.
+		if (reason.code === "batch_too_large") throw reason;
 		if (stopsLane(reason)) {
 			this.problem = reason;
 			this.#house.log.error("A lane stands still.", { lane: this.name, reason: reason.message, code: reason.code });
