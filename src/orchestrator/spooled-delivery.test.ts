@@ -272,6 +272,26 @@ test("SpooledDelivery sends in parts what has become too large on disk, and goes
 	}
 });
 
+test("SpooledDelivery tries the parts of a batch again as they were, where the disk refuses as well", async () => {
+	const { lane, sink, disk, clock, batch, drained } = begin();
+	await lane.open();
+	disk.capacity = disk.used;
+	sink.limit = 100;
+	sink.losesAnswer = 3;
+	const sent = lane.send(batch(1, 40));
+	await clock.advance(2000);
+	// The third part arrived, and nobody knows. The server takes more now, and parts would be cut elsewhere.
+	sink.limit = 200;
+	sink.comeBack();
+	await clock.advance(1000);
+	expect(await sent).toMatchObject({ kind: "delivered", published: 40 });
+	disk.capacity = Number.POSITIVE_INFINITY;
+	await lane.send(batch(41));
+	await drained();
+	expect(sink.events).toEqual(upTo(41));
+	expect(sink.taken.map(({ number }) => number)).toEqual(upTo(sink.taken.length));
+});
+
 test("SpooledDelivery counts what no message can carry any more", async () => {
 	const run = begin();
 	await run.lane.open();

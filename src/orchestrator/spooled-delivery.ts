@@ -221,8 +221,8 @@ export class SpooledDelivery implements BatchDelivery {
 			if (!this.#isOpen) await Promise.race([this.#opening, patient]);
 			if (this.#failure !== undefined) throw this.#failure;
 			if (!this.#isOpen || this.#isBehind) return undefined;
-			this.#giveUpAnnounced();
-			return await this.#delivery.send(cut, abort.signal);
+			const { truncated, tooLarge } = await this.#sendRest(keptOf(cut), abort.signal);
+			return { kind: "delivered", published: cut.count - tooLarge, truncated, tooLarge };
 		} catch (error) {
 			if (!abort.signal.aborted || error !== abort.signal.reason) throw error;
 			if (error === late) log.warn("NATS takes nothing; events go to the spool.", { sequence: cut.lastSequence });
@@ -274,7 +274,9 @@ export class SpooledDelivery implements BatchDelivery {
 			try {
 				const record = await this.#spool.head(clock.now());
 				if (record === undefined) return await this.#empty(mode === "when-away");
-				await this.#sendRecord(record);
+				const { truncated, tooLarge } = await this.#sendRest(record, signal);
+				this.#truncated += truncated;
+				this.#tooLarge += tooLarge;
 				await this.#spool.acknowledge(record.number);
 				this.#progressAt = clock.monotonic();
 			} catch (error) {
@@ -298,28 +300,30 @@ export class SpooledDelivery implements BatchDelivery {
 		this.#options.log.info("The spool is empty; events go to NATS directly again.");
 	}
 
-	/** Sends what the sink does not have of a record, cut as it was cut when it may have been sent before. */
-	async #sendRecord(record: SpoolRecord): Promise<void> {
-		const { firstSequence, lastSequence, lastCursor } = record;
-		for (let next = Math.max(firstSequence, this.#reached(record) + 1); next <= lastSequence; ) {
+	/** Sends what the sink does not have of a batch, cut as it was cut when it may have been sent before. */
+	async #sendRest(kept: Kept, signal: AbortSignal): Promise<{ truncated: number; tooLarge: number }> {
+		const { firstSequence, lastSequence, lastCursor } = kept;
+		const sum = { truncated: 0, tooLarge: 0 };
+		for (let next = Math.max(firstSequence, this.#reached(kept) + 1); next <= lastSequence; ) {
 			const { unsettled } = this.#delivery;
-			const isAgain = unsettled !== undefined && unsettled.firstSequence >= next && holds(record, unsettled);
+			const isAgain = unsettled !== undefined && unsettled.firstSequence >= next && holds(kept, unsettled);
 			if (isAgain) this.#announced = undefined;
 			else this.#giveUpAnnounced();
 			// What stands before it was delivered before it was announced.
-			const cut = isAgain
+			const range = isAgain
 				? { first: unsettled.firstSequence, last: unsettled.lastSequence, cursor: unsettled.lastCursor }
 				: { first: next, last: lastSequence, cursor: lastCursor };
-			const outcome = await this.#delivery.send(this.#cutOf(record, cut), this.#options.signal);
+			const outcome = await this.#delivery.send(this.#cutOf(kept, range), signal);
 			assert(outcome.kind === "delivered", "What is kept is never read again");
-			this.#truncated += outcome.truncated;
-			this.#tooLarge += outcome.tooLarge;
-			next = cut.last + 1;
+			sum.truncated += outcome.truncated;
+			sum.tooLarge += outcome.tooLarge;
+			next = range.last + 1;
 		}
+		return sum;
 	}
 
-	/** Sequence of the last event of a record that the sink has; below its first for none. */
-	#reached({ run, firstSequence, lastSequence, count }: SpoolRecord): number {
+	/** Sequence of the last event of a batch that the sink has; below its first for none. */
+	#reached({ run, firstSequence, lastSequence, count }: Kept): number {
 		const { newest } = this.#delivery;
 		const isOwn = run === this.#options.run;
 		let reached = firstSequence - 1;
@@ -331,11 +335,12 @@ export class SpooledDelivery implements BatchDelivery {
 		return reached;
 	}
 
-	/** Events of a record as a batch, in a memory of its own. */
-	#cutOf(record: SpoolRecord, { first, last, cursor }: { readonly first: number; readonly last: number; readonly cursor: string }): CutBatch {
-		const { payload, firstSequence, lastSequence, run } = record;
+	/** Events of a batch as one of their own, in a memory of its own where they are not all of it, or come from disk. */
+	#cutOf(kept: Kept, { first, last, cursor }: { readonly first: number; readonly last: number; readonly cursor: string }): CutBatch {
+		const { payload, firstSequence, lastSequence, run, whole } = kept;
 		const count = last - first + 1;
 		const isWhole = first === firstSequence && last === lastSequence;
+		if (isWhole && whole !== undefined) return whole;
 		const text = isWhole ? payload : sliceBatch(payload, first - firstSequence, count);
 		const needed = batchHeadroom + text.length + batchTailroom;
 		if (this.#memory === undefined || this.#memory.length < needed) this.#memory = Memory.allocate(needed);
@@ -345,7 +350,19 @@ export class SpooledDelivery implements BatchDelivery {
 	}
 }
 
-/** True where a batch is a record, or a part of it. */
-function holds({ run, firstSequence, lastSequence }: SpoolRecord, manifest: Manifest): boolean {
+/** What is sent, from memory or from disk. */
+interface Kept extends Pick<SpoolRecord, "run" | "count" | "firstSequence" | "lastSequence" | "lastCursor" | "payload"> {
+	/** The batch as it came, where it comes from memory. */
+	readonly whole?: CutBatch;
+}
+
+function keptOf(cut: CutBatch): Kept {
+	const { run, count, lastSequence, lastCursor, memory, offset, length } = cut;
+	const payload = memory.bytes.subarray(offset, offset + length);
+	return { run, count, firstSequence: lastSequence - count + 1, lastSequence, lastCursor, payload, whole: cut };
+}
+
+/** True where a batch is another one, or a part of it. */
+function holds({ run, firstSequence, lastSequence }: Kept, manifest: Manifest): boolean {
 	return manifest.configuration === String(run) && manifest.firstSequence >= firstSequence && manifest.lastSequence <= lastSequence;
 }
