@@ -11,6 +11,7 @@
  *   ["a", number, sequence, cursor]
  *                                  batch `number` is acknowledged; sequence and cursor are those behind its last event
  *   ["t", lane]                    this lane took over the place of another one, before its first batch
+ *   ["s", id]                      its spool was begun by the lane `id`, whose state was lost, and is this one's now
  *   ["r", epoch]                   the lane's run number `epoch` begins; lanes of sources that cannot be read again alone
  *
  * A manifest behind what is acknowledged is pending: its batch may or may not have arrived, and is to be cut the same way again. As one batch is in flight at
@@ -76,6 +77,8 @@ export interface LaneState extends Disposable {
 	readonly beginning: LaneBeginning;
 	/** Number of the last run that began, 0 for none. */
 	readonly epoch: number;
+	/** The lane that its spool was begun by: itself, or one whose state was lost. */
+	readonly spool: string;
 	/** Notes how a batch is cut. Before it is sent. */
 	append(manifest: Manifest): void;
 	/** Notes where the lane stands by the sink's word: normally at the pending batch. */
@@ -84,6 +87,8 @@ export interface LaneState extends Disposable {
 	adopt(lane: string): void;
 	/** Notes that a run begins. Synced, so that no two have one number. */
 	beginRun(epoch: number): void;
+	/** Notes that the spool of a lane whose state was lost is this one's. Synced. Before its first run. */
+	adoptSpool(id: string): void;
 }
 
 /**
@@ -110,6 +115,7 @@ export function openLaneState(directory: string, name: string, world: LaneWorld)
 			manifest: undefined,
 			adopted: undefined,
 			epoch: 0,
+			spool: undefined,
 			length: 0,
 			whole: false,
 		};
@@ -133,6 +139,7 @@ interface Found {
 	readonly manifest: Manifest | undefined;
 	readonly adopted: string | undefined;
 	readonly epoch: number;
+	readonly spool: string | undefined;
 	readonly length: number;
 	/** False where the file is to be written anew before anything is appended: it is new, damaged, or nothing in it is acknowledged. */
 	readonly whole: boolean;
@@ -162,6 +169,7 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 	let manifest: Manifest | undefined;
 	let adopted: string | undefined;
 	let epoch = 0;
+	let spool: string | undefined;
 	let damaged = tail !== "";
 	for (const line of lines.slice(1)) {
 		const record = decodeRecord(line);
@@ -171,11 +179,12 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 		} else if (record?.kind === "acknowledged") mark = record.mark;
 		else if (record?.kind === "adopted") adopted = record.lane;
 		else if (record?.kind === "run") epoch = Math.max(epoch, record.epoch);
+		else if (record?.kind === "spool") spool = record.id;
 		else damaged = true;
 	}
 	// While nothing is acknowledged, the process may have ended before it synced what it wrote, be it the name or the first manifest: written again, both are safe.
 	const isBegun = mark.batch > 0;
-	return { id, lane, mark, manifest, adopted, epoch, length: content.length, whole: !damaged && isBegun };
+	return { id, lane, mark, manifest, adopted, epoch, spool, length: content.length, whole: !damaged && isBegun };
 }
 
 /** The mark that a manifest implies. */
@@ -193,6 +202,7 @@ class FileLaneState implements LaneState {
 	#manifest: Manifest | undefined;
 	#adopted: string | undefined;
 	#epoch: number;
+	#spool: string | undefined;
 	#file: AppendFile | undefined;
 	/** Bytes of whole lines. */
 	#length: number;
@@ -209,6 +219,7 @@ class FileLaneState implements LaneState {
 		this.#manifest = found.manifest;
 		this.#adopted = found.adopted;
 		this.#epoch = found.epoch;
+		this.#spool = found.spool;
 		this.#length = found.length;
 		if (found.whole) this.#file = world.files.append(path);
 		else this.#rewrite();
@@ -230,6 +241,10 @@ class FileLaneState implements LaneState {
 
 	get epoch(): number {
 		return this.#epoch;
+	}
+
+	get spool(): string {
+		return this.#spool ?? this.id;
 	}
 
 	append(manifest: Manifest): void {
@@ -259,6 +274,12 @@ class FileLaneState implements LaneState {
 		assert(epoch > this.#epoch, "Runs count upwards");
 		this.#write({ kind: "run", epoch }, true);
 		this.#epoch = epoch;
+	}
+
+	adoptSpool(id: string): void {
+		assert(this.#epoch === 0, "A spool is taken over before the first run");
+		this.#write({ kind: "spool", id }, true);
+		this.#spool = id;
 	}
 
 	[Symbol.dispose](): void {
@@ -297,6 +318,7 @@ class FileLaneState implements LaneState {
 	#rewrite(): void {
 		const records: LaneRecord[] = [{ kind: "header", header: { version: laneFormatVersion, lane: this.#lane, id: this.id } }];
 		if (this.#adopted !== undefined && this.#mark.batch === 0) records.push({ kind: "adopted", lane: this.#adopted });
+		if (this.#spool !== undefined) records.push({ kind: "spool", id: this.#spool });
 		if (this.#epoch > 0) records.push({ kind: "run", epoch: this.#epoch });
 		if (this.#mark !== nothing) records.push({ kind: "acknowledged", mark: this.#mark });
 		if (this.#manifest !== undefined) records.push({ kind: "manifest", manifest: this.#manifest });

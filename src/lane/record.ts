@@ -39,7 +39,8 @@ export type LaneRecord =
 	| { readonly kind: "manifest"; readonly manifest: Manifest }
 	| { readonly kind: "acknowledged"; readonly mark: LaneMark }
 	| { readonly kind: "adopted"; readonly lane: string }
-	| { readonly kind: "run"; readonly epoch: number };
+	| { readonly kind: "run"; readonly epoch: number }
+	| { readonly kind: "spool"; readonly id: string };
 
 /** The version of the format that this agent writes. It reads this one and older ones. */
 export const laneFormatVersion = 1;
@@ -84,6 +85,8 @@ function toJson(record: LaneRecord): readonly (string | number)[] {
 			return ["t", record.lane];
 		case "run":
 			return ["r", record.epoch];
+		case "spool":
+			return ["s", record.id];
 	}
 }
 
@@ -98,6 +101,7 @@ function fromJson(value: readonly unknown[]): LaneRecord | undefined {
 	if (tag === "a" && whole(a) && whole(b) && text(c)) return { kind: "acknowledged", mark: { batch: a, sequence: b, cursor: c } };
 	if (tag === "t" && text(a)) return { kind: "adopted", lane: a };
 	if (tag === "r" && whole(a)) return { kind: "run", epoch: a };
+	if (tag === "s" && text(a)) return { kind: "spool", id: a };
 	// A newer version may have more fields behind these: whoever reads looks at the version first.
 	if (tag === "tapio-lane" && whole(a) && text(b) && text(c)) return { kind: "header", header: { version: a, lane: b, id: c } };
 	return undefined;

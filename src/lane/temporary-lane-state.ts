@@ -17,6 +17,8 @@ export function temporaryLaneState(id: string): LaneState {
 		get beginning() {
 			return { ...acknowledged, fresh: manifest === undefined };
 		},
+		spool: id,
+		adoptSpool() {},
 		get epoch() {
 			return epoch;
 		},

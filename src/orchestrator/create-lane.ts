@@ -8,8 +8,10 @@ import { type LaneState, openLaneState } from "../lane/lane-state.ts";
 import { temporaryLaneState } from "../lane/temporary-lane-state.ts";
 import type { Clock } from "../platform/clock.ts";
 import { randomId } from "../platform/random.ts";
+import { systemSpoolFiles } from "../platform/spool-files.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
 import type { LaneIdentity, Sink } from "../sinks/sink.ts";
+import { peekSpoolId } from "../spool/open-spool.ts";
 import type { SpoolLimits } from "../spool/record.ts";
 import type { SpoolLane } from "../spool/segment.ts";
 import type { SpoolStore } from "../spool/store.ts";
@@ -65,7 +67,7 @@ export async function createLane(name: string, options: DataWorkerOptions, sinks
 	const log = owner.log.child(name);
 	const collectorConfig = getCollectorConfig(config, name);
 	const state = openState(options.stateDirectory, name, log);
-	const { spool, failure: spoolFailure } = await openLaneSpool({ name, id: state.id }, definition.delivery, options, { ...owner, log });
+	const { spool, failure: spoolFailure } = await openLaneSpool({ name, state, delivery: definition.delivery }, options, { ...owner, log });
 	const run = beginRun(state, { delivery: definition.delivery, last: spool?.end.run ?? 0, random: owner.random, log });
 	const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };
 	const [sink, ...others] = sinks.map((each) => each.lane(identity));
@@ -112,8 +114,7 @@ function openState(directory: string | undefined, name: string, log: Log): LaneS
 
 /** The spool of a lane whose events cannot be read again, or why it has none. Neither where there is no need or no place for one. */
 async function openLaneSpool(
-	lane: SpoolLane,
-	delivery: Delivery,
+	{ name, state, delivery }: { readonly name: string; readonly state: LaneState; readonly delivery: Delivery },
 	{ config, stateDirectory }: DataWorkerOptions,
 	{ openSpool, log }: LaneSurroundings,
 ): Promise<{ readonly spool?: SpoolStore; readonly failure?: string }> {
@@ -121,6 +122,13 @@ async function openLaneSpool(
 	const { max_bytes: maxBytes, max_age: age, fsync } = config.orchestrator.spool;
 	const limits: SpoolLimits = { maxBytes, maxAge: age === 0 ? Number.POSITIVE_INFINITY : age, fsync: fsync === 0 ? "always" : fsync };
 	try {
+		// A state that never began a run, beside a spool with events in it: the state of the lane that began it was lost, and the events were not.
+		const begun = state.epoch === 0 ? peekSpoolId(stateDirectory, name, systemSpoolFiles) : undefined;
+		if (begun !== undefined && begun !== state.spool) {
+			state.adoptSpool(begun);
+			log.warn("The spool holds events of a lane whose state was lost; this one sends them.", { lane: begun });
+		}
+		const lane: SpoolLane = { name, id: state.spool };
 		return { spool: await openSpool(lane, { directory: stateDirectory, limits, logLevel: config.orchestrator.log_level }) };
 	} catch (error) {
 		// Events go on without it: what the sink does not take waits in the ring, and is dropped and counted where that is full.

@@ -94,7 +94,10 @@ export class LaneDelivery implements BatchDelivery {
 		const before = state.pending;
 		const pending = before !== undefined && before.number > position.batch ? before : undefined;
 		this.#enter(position, local, pending);
-		this.#newest = { run: position.run ?? 0, sequence: position.sequence };
+		// Of a lane whose spool is this one's now, what the stream holds tells how far that spool was emptied.
+		const { finding } = position;
+		const { run = 0, sequence } = finding?.kind === "adopted" && finding.lane === state.spool ? finding : position;
+		this.#newest = { run, sequence };
 		this.#found = this.#published;
 		this.#isOpen = true;
 		if (pending === undefined) return { mark: this.#mark, forced: undefined, unconfirmed: 0 };

@@ -28,7 +28,14 @@ export interface LanePosition {
 /** What a lane has to tell when it is not where it was left. */
 export type LaneFinding =
 	/** The state folder was fresh, and another lane had written to this place: its last batch. The lane goes on from number 1 behind it; a gap is to be stated. */
-	| { readonly kind: "adopted"; readonly lane: string; readonly batch: number; readonly cursor: string; readonly sequence: number }
+	| {
+			readonly kind: "adopted";
+			readonly lane: string;
+			readonly batch: number;
+			readonly cursor: string;
+			readonly sequence: number;
+			readonly run: number;
+	  }
 	/** The sink holds less than it acknowledged, up to `acknowledged`: the position is what it still holds. Read again from there where that is possible. */
 	| { readonly kind: "went_back"; readonly acknowledged: number };
 

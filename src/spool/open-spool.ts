@@ -6,8 +6,8 @@ import type { Log } from "../telemetry/log.ts";
 import { closing, type FoundSegments, findSegments, findTail, type Segment, type SegmentTail } from "./open-segments.ts";
 import { type FoundPosition, type Gone, PositionFile, positionName, readPosition } from "./position.ts";
 import type { SpoolLimits } from "./record.ts";
-import { withoutHoles } from "./scan.ts";
-import { laneBytesMax, laneTag, type Place, type SpoolLane } from "./segment.ts";
+import { readHeader, withoutHoles } from "./scan.ts";
+import { isSegmentName, laneBytesMax, laneTag, type Place, type SpoolLane, spoolFormatVersion } from "./segment.ts";
 import { Spool } from "./spool.ts";
 
 /** Name of the folder of all spools in the state folder. */
@@ -40,7 +40,7 @@ export function openSpool(directory: string, lane: SpoolLane, limits: SpoolLimit
 		const spent = [...found.spent, ...found.segments.filter((segment) => !segments.includes(segment)).map(({ path }) => path)];
 		for (const name of found.strangers)
 			world.log.warn("A file in the spool is none of its own and is left alone.", { lane: lane.name, file: `${folder}/${name}` });
-		const position = openPosition(files, folder, lane, segments[0]?.before ?? tail.place);
+		const position = openPosition(files, folder, lane, { first: segments[0]?.before ?? tail.place, isEmpty: segments.length === 0 });
 		try {
 			files.syncDirectory(folder);
 			return new Spool(world.files, folder, lane, limits, { ...position, segments, tail, spent });
@@ -85,17 +85,43 @@ interface OpenPosition {
 	readonly gone: Gone;
 }
 
-function openPosition(files: SpoolFiles, folder: string, lane: SpoolLane, first: Place): OpenPosition {
+function openPosition(
+	files: SpoolFiles,
+	folder: string,
+	lane: SpoolLane,
+	{ first, isEmpty }: { readonly first: Place; readonly isEmpty: boolean },
+): OpenPosition {
 	const path = `${folder}/${positionName}`;
 	const file = files.open(path);
 	try {
-		const found: FoundPosition | undefined = readPosition(withoutHoles(file), laneTag(lane), path);
+		const found = unlessForeign(() => readPosition(withoutHoles(file), laneTag(lane), path), isEmpty);
 		const gone = found?.gone ?? { ...first, number: 0, sequence: 0 };
 		return { file: new PositionFile(file, laneTag(lane), found, gone), gone };
 	} catch (cause) {
 		file.close();
 		throw cause;
 	}
+}
+
+/** What a lane before left of an empty spool, and its state with it, tells nothing and keeps nobody. */
+function unlessForeign(read: () => FoundPosition | undefined, isEmpty: boolean): FoundPosition | undefined {
+	try {
+		return read();
+	} catch (error) {
+		if (isEmpty && error instanceof OperatingError && error.code === "spool_foreign") return undefined;
+		throw error;
+	}
+}
+
+/** Id of the lane that the spool of `name` in the state folder was begun by, as its oldest whole segment says; undefined where there is none. Throws what the system says. */
+export function peekSpoolId(directory: string, name: string, files: SpoolFiles): string | undefined {
+	const folder = `${directory}/${spoolFolderName}/${encodeToken(name)}`;
+	for (const segment of [...(files.list(folder) ?? [])].filter(isSegmentName).sort()) {
+		const file = files.read(`${folder}/${segment}`);
+		const found = file === undefined ? undefined : closing(file, () => readHeader(withoutHoles(file)));
+		if (found?.kind === "whole" && found.header.version <= spoolFormatVersion && found.header.lane.name === name) return found.header.lane.id;
+	}
+	return undefined;
 }
 
 /** The position as a reader sees it who changes nothing; undefined where there is none. Throws as readPosition does. */

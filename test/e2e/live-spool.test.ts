@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
 import { imbalance, type LedgerAccount } from "../../src/telemetry/ledger.ts";
@@ -82,6 +83,20 @@ testNeeding(
 		outage("killed", async (agent, server, settings) => {
 			await settledOnDisk(settings);
 			await agent.kill();
+			await server.start();
+			return new Agent({ arguments: settings });
+		}),
+	limit,
+);
+
+testNeeding(
+	["kernel", "nats", "clang"],
+	"agent whose lane lost its state while events waited on disk delivers every one under a new lane, none of them twice",
+	() =>
+		outage("orphaned", async (agent, server, settings) => {
+			await settledOnDisk(settings);
+			await agent.kill();
+			rmSync(join(dirname(settings.at(-1) ?? never()), "state/lanes/kernel.lane"));
 			await server.start();
 			return new Agent({ arguments: settings });
 		}),

@@ -166,7 +166,7 @@ nats("SinkLane takes over a place from a fresh state folder, and says so", async
 		batch: 0,
 		cursor: "",
 		sequence: 0,
-		finding: { kind: "adopted", lane: "01d", batch: 1, cursor: positionOf(1).cursor, sequence: positionOf(1).sequence },
+		finding: { kind: "adopted", lane: "01d", batch: 1, cursor: positionOf(1).cursor, sequence: positionOf(1).sequence, run: 0 },
 	});
 	await lane.send(batchOf(1), test.abort.signal);
 	await lane.send(batchOf(2), test.abort.signal);

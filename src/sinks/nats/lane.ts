@@ -190,13 +190,13 @@ export class NatsLane implements SinkLane {
 			const may = known.batch === 0 && (local.fresh === true || local.adopted === stored.lane);
 			if (!may) throw twoWriters(this.#subject, this.#identity.id, stored);
 			this.#adoptedAt = stored.streamSequence;
-			const { lane, number: batch, cursor, sequence } = stored;
+			const { lane, number: batch, cursor, sequence, run } = stored;
 			this.#house.log.warn("Another lane wrote here before; the state folder is new, so this one goes on behind it.", {
 				lane: this.name,
 				other: lane,
 				batch,
 			});
-			return { ...known, finding: { kind: "adopted", lane, batch, cursor, sequence } };
+			return { ...known, finding: { kind: "adopted", lane, batch, cursor, sequence, run } };
 		}
 		if (stored.number < known.batch) return this.#wentBack(stored);
 		this.#known = this.#positionOf(stored);
