@@ -103,9 +103,9 @@ export class DataPlane {
 		this.#cancelTurn();
 		if (!inTime) this.#log.warn("Not everything was delivered before the time to stop ran out; sources that can be read again keep the rest.");
 		this.#abort.abort(new OperatingError("stopped", "Stop the agent"));
-		// What is in the hands of a lane with a spool goes to disk now.
+		// What is in the rings and in the hands of lanes with a spool goes to disk now.
 		const spooled = this.#lanes.filter((lane) => lane.spooled !== undefined);
-		await resolvesWithin(this.#clock, Promise.all(spooled.map(({ writer }) => writer.flush())), spoolTimeout);
+		if (!inTime && spooled.length > 0) await resolvesWithin(this.#clock, this.#finish(spooled), spoolTimeout);
 		await Promise.all(this.#sinks.map((sink) => sink.stop()));
 		await resolvesWithin(this.#clock, Promise.all(spooled.map((lane) => lane.spooled?.close())), spoolTimeout);
 		this.#ended = true;
@@ -136,17 +136,20 @@ export class DataPlane {
 		return { ledger: ledger satisfies Ledger, sinks, lanes, standings, statistics };
 	}
 
-	async #finish(): Promise<void> {
+	/** Takes everything out of the rings of these lanes, and sees it delivered. */
+	async #finish(lanes: readonly Lane[] = this.#lanes): Promise<void> {
+		const writers = lanes.map(({ writer }) => writer);
+		const rings = this.#rings.filter(({ collectors }) => collectors.some(({ lane }) => writers.includes(lane)));
 		for (;;) {
 			let left = false;
-			for (const ring of this.#rings) {
+			for (const ring of rings) {
 				const { records, blocked, stopped } = drainRing(ring);
 				if (records > 0 || (blocked && !stopped)) left = true;
 			}
 			if (!left) break;
 			await this.#clock.sleep(1);
 		}
-		await Promise.all(this.#lanes.filter(({ writer }) => writer.isOpen).map(({ writer }) => writer.flush()));
+		await Promise.all(writers.filter((writer) => writer.isOpen).map((writer) => writer.flush()));
 	}
 
 	#turn = (): void => {

@@ -183,7 +183,7 @@ test("SpooledDelivery opens without the sink, keeps everything on disk, and send
 	const { lane, sink, clock, batch, drained } = run;
 	sink.isThere = false;
 	const opening = lane.open();
-	await clock.advance(2000);
+	await clock.advance(1000);
 	expect(await opening).toMatchObject({ mark: { sequence: 0 } });
 	expect(lane.reach).toBeUndefined();
 	const first = lane.send(batch(1));

@@ -15,8 +15,10 @@ import type { BatchDelivery, CutBatch, Delivered, LaneOpening, LaneReach } from 
 import type { LaneDelivery } from "./lane-delivery.ts";
 import { sliceBatch } from "./split-batch.ts";
 
-/** Milliseconds that a batch may wait for its acknowledgement, and a lane for the word of its sink, before batches go to disk, and everything behind them. */
+/** Milliseconds that a batch may wait for its acknowledgement before it goes to disk, and everything behind it. */
 const patience = 2000;
+/** Milliseconds that a lane waits for the word of its sink before it opens without; what its source gives meanwhile waits in the ring. */
+const openPatience = 1000;
 /** Milliseconds between two attempts at a disk that refuses. */
 const diskRetry = 1000;
 /** Milliseconds between two looks at what is due and what is too old. */
@@ -101,14 +103,13 @@ export class SpooledDelivery implements BatchDelivery {
 		return this.#delivery.bytesMax();
 	}
 
-	/** By the sink's word where it comes in time, else by what is known here. */
+	/** By the sink's word where it comes in time, else by what is known here; so too where the signal fires, for what is in the ring is to reach the disk. */
 	async open(): Promise<LaneOpening> {
 		const { clock, log, signal, state } = this.#options;
 		this.#opening = this.#openSink();
-		const isInTime = await resolvesWithin(clock, this.#opening, patience);
+		const isInTime = await resolvesWithin(clock, this.#opening, openPatience);
 		if (this.#failure !== undefined) throw this.#failure;
-		signal.throwIfAborted();
-		if (!isInTime) log.warn("NATS has not said where the lane stands; events go to the spool.", {});
+		if (!isInTime && !signal.aborted) log.warn("NATS has not said where the lane stands; events go to the spool.", {});
 		const { acknowledged, pending } = state;
 		const { account, end } = this.#spool;
 		const sequence = Math.max(acknowledged.sequence, pending?.lastSequence ?? 0, end.sequence);
