@@ -15,7 +15,7 @@ build_packages=(bpftool clang gcc libbpf-dev libc6-dev libelf-dev libsystemd-dev
 # What ./scripts/run needs beyond it.
 run_packages=(nats-server)
 # What the tests need beyond both.
-test_packages=(dpkg-dev nats-server patch procps python3 systemd systemd-journal-remote xz-utils)
+test_packages=(dpkg-dev libfaketime nats-server patch procps python3 systemd systemd-journal-remote xz-utils)
 
 # Node.js brings npm, npm brings everything else, Bun included.
 require_node() {

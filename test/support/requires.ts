@@ -18,6 +18,8 @@ const needs = {
 	root: () => (process.getuid?.() === 0 ? undefined : "the user is not root"),
 	/** What builds kernel programs. */
 	clang: () => missing("clang"),
+	/** A library that gives a process a clock of its own. */
+	faketime: () => (clockLibrary() === undefined ? "libfaketime is not installed" : undefined),
 	/** What builds small C programs to compare with. */
 	gcc: () => missing("gcc"),
 } as const;
@@ -49,6 +51,12 @@ export function testNeeding(need: Need | readonly Need[], name: string, body: ()
 		process.stderr.write(`skipped: ${name}: ${lacks}\n`);
 		test.skip(name, body);
 	}
+}
+
+/** Path of libfaketime; undefined where it is not installed. */
+export function clockLibrary(): string | undefined {
+	const [path] = new Bun.Glob("*/faketime/libfaketime.so.1").scanSync({ cwd: "/usr/lib", absolute: true });
+	return path;
 }
 
 function missing(program: string, packageName = program): string | undefined {
