@@ -4,16 +4,13 @@ import { epochOf } from "../base/run.ts";
 import type { LaneState } from "../lane/lane-state.ts";
 import type { Manifest } from "../lane/record.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
-import { Memory } from "../platform/ffi/memory.ts";
-import { batchHeadroom, batchTailroom } from "../sinks/sink.ts";
 import { minus, noAmount, plus, type SpoolAccount } from "../spool/account.ts";
-import type { SpoolRecord } from "../spool/record.ts";
 import type { SpoolStore } from "../spool/store.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { BatchDelivery, CutBatch, Delivered, LaneOpening, LaneReach } from "./batch-delivery.ts";
+import { holds, type KeptBatch, KeptCutter, keptOf } from "./kept-batch.ts";
 import type { LaneDelivery } from "./lane-delivery.ts";
-import { sliceBatch } from "./split-batch.ts";
 
 /** Milliseconds that a batch may wait for its acknowledgement before it goes to disk, and everything behind it. */
 const patience = 2000;
@@ -78,7 +75,7 @@ export class SpooledDelivery implements BatchDelivery {
 	#progressAt = 0;
 	#tickedAt = 0;
 	#isTicking = false;
-	#memory: Memory | undefined;
+	readonly #cutter = new KeptCutter();
 
 	constructor(options: SpooledDeliveryOptions) {
 		this.#options = options;
@@ -262,7 +259,7 @@ export class SpooledDelivery implements BatchDelivery {
 		if (!this.#isOpen || this.#options.signal.aborted || this.#failure !== undefined) return;
 		this.#draining ??= this.#sendStored().finally(() => {
 			this.#draining = undefined;
-			this.#memory = undefined;
+			this.#cutter.release();
 			// Something was stored while the last look found nothing.
 			if (this.#spool.account.left.records > 0) this.#drain();
 		});
@@ -302,7 +299,7 @@ export class SpooledDelivery implements BatchDelivery {
 	}
 
 	/** Sends what the sink does not have of a batch, cut as it was cut when it may have been sent before. */
-	async #sendRest(kept: Kept, signal: AbortSignal): Promise<{ truncated: number; tooLarge: number }> {
+	async #sendRest(kept: KeptBatch, signal: AbortSignal): Promise<{ truncated: number; tooLarge: number }> {
 		const { firstSequence, lastSequence, lastCursor } = kept;
 		const sum = { truncated: 0, tooLarge: 0 };
 		for (let next = Math.max(firstSequence, this.#reached(kept) + 1); next <= lastSequence; ) {
@@ -314,7 +311,7 @@ export class SpooledDelivery implements BatchDelivery {
 			const range = isAgain
 				? { first: unsettled.firstSequence, last: unsettled.lastSequence, cursor: unsettled.lastCursor }
 				: { first: next, last: lastSequence, cursor: lastCursor };
-			const outcome = await this.#delivery.send(this.#cutOf(kept, range), signal);
+			const outcome = await this.#delivery.send(this.#cutter.cut(kept, range), signal);
 			assert(outcome.kind === "delivered", "What is kept is never read again");
 			sum.truncated += outcome.truncated;
 			sum.tooLarge += outcome.tooLarge;
@@ -324,7 +321,7 @@ export class SpooledDelivery implements BatchDelivery {
 	}
 
 	/** Sequence of the last event of a batch that the sink has; below its first for none. */
-	#reached({ run, firstSequence, lastSequence, count }: Kept): number {
+	#reached({ run, firstSequence, lastSequence, count }: KeptBatch): number {
 		const { newest } = this.#delivery;
 		const isOwn = run === this.#options.run;
 		let reached = firstSequence - 1;
@@ -335,35 +332,4 @@ export class SpooledDelivery implements BatchDelivery {
 		if (!isOwn && events > 0) this.#beforehand = plus(this.#beforehand, { records: events === count ? 1 : 0, events });
 		return reached;
 	}
-
-	/** Events of a batch as one of their own, in a memory of its own where they are not all of it, or come from disk. */
-	#cutOf(kept: Kept, { first, last, cursor }: { readonly first: number; readonly last: number; readonly cursor: string }): CutBatch {
-		const { payload, firstSequence, lastSequence, run, whole } = kept;
-		const count = last - first + 1;
-		const isWhole = first === firstSequence && last === lastSequence;
-		if (isWhole && whole !== undefined) return whole;
-		const text = isWhole ? payload : sliceBatch(payload, first - firstSequence, count);
-		const needed = batchHeadroom + text.length + batchTailroom;
-		if (this.#memory === undefined || this.#memory.length < needed) this.#memory = Memory.allocate(needed);
-		const memory = this.#memory;
-		memory.bytes.set(text, batchHeadroom);
-		return { memory, offset: batchHeadroom, length: text.length, count, lastSequence: last, lastCursor: cursor, run };
-	}
-}
-
-/** What is sent, from memory or from disk. */
-interface Kept extends Pick<SpoolRecord, "run" | "count" | "firstSequence" | "lastSequence" | "lastCursor" | "payload"> {
-	/** The batch as it came, where it comes from memory. */
-	readonly whole?: CutBatch;
-}
-
-function keptOf(cut: CutBatch): Kept {
-	const { run, count, lastSequence, lastCursor, memory, offset, length } = cut;
-	const payload = memory.bytes.subarray(offset, offset + length);
-	return { run, count, firstSequence: lastSequence - count + 1, lastSequence, lastCursor, payload, whole: cut };
-}
-
-/** True where a batch is another one, or a part of it. */
-function holds({ run, firstSequence, lastSequence }: Kept, manifest: Manifest): boolean {
-	return manifest.configuration === String(run) && manifest.firstSequence >= firstSequence && manifest.lastSequence <= lastSequence;
 }
