@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { assert, never, neverCounts } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
 import { collectorDefinition } from "../collectors/registry.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
@@ -6,11 +6,11 @@ import { runLater, runSoon } from "../platform/timers.ts";
 import { RingReader } from "../ring/reader.ts";
 import type { Sink } from "../sinks/sink.ts";
 import type { Health } from "../telemetry/health.ts";
-import type { Ledger, LedgerAccount } from "../telemetry/ledger.ts";
+import { imbalance, type Ledger, type LedgerAccount } from "../telemetry/ledger.ts";
 import type { LaneStanding } from "../telemetry/ledger-history.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLane, type Lane, type LaneSurroundings, laneHealth } from "./create-lane.ts";
-import { type DrainedRing, drainRing } from "./drain.ts";
+import { type DrainedCollector, type DrainedRing, drainRing } from "./drain.ts";
 import { DrainRests } from "./drain-rests.ts";
 import type { LaneWriter } from "./lane-writer.ts";
 import type { DataReport, DataWorkerOptions, RingHandle } from "./messages.ts";
@@ -53,6 +53,8 @@ export class DataPlane {
 	readonly #abort = new AbortController();
 	#cancelTurn = () => {};
 	readonly #rests = new DrainRests();
+	/** By lane the batches that were cut when its account was last looked at. */
+	readonly #checked = new Map<LaneWriter, number>();
 	#stopping = false;
 	/** The sinks are closed. */
 	#ended = false;
@@ -114,13 +116,7 @@ export class DataPlane {
 	/** Accounts, and the state of sinks and lanes. */
 	report(): DataReport {
 		const ledger: Record<string, LedgerAccount> = {};
-		for (const ring of this.#rings) {
-			for (const { lane, account } of ring.collectors) {
-				const { name } = account.definition;
-				const spooled = this.#lanes.find(({ collector }) => collector === name)?.spooled;
-				ledger[name] = account.account(lane, this.#ended, spooled?.account());
-			}
-		}
+		for (const { collectors } of this.#rings) for (const entry of collectors) ledger[entry.account.definition.name] = this.#accountOf(entry);
 		const sinks: Record<string, Health> = {};
 		const statistics: Record<string, Readonly<Record<string, number>>> = {};
 		for (const sink of this.#sinks) {
@@ -150,6 +146,27 @@ export class DataPlane {
 			await this.#clock.sleep(1);
 		}
 		await Promise.all(writers.filter((writer) => writer.isOpen).map((writer) => writer.flush()));
+		if (!this.#abort.signal.aborted) await Promise.all(lanes.map(({ spooled }) => spooled?.flush()));
+	}
+
+	#accountOf({ lane, account }: DrainedCollector): LedgerAccount {
+		const spooled = this.#lanes.find(({ writer }) => writer === lane)?.spooled;
+		return account.account(lane, this.#ended, spooled?.account());
+	}
+
+	/** The law of conservation, looked at once per batch. */
+	#checkBalance(entry: DrainedCollector): void {
+		const { batches } = entry.lane.counts;
+		if (this.#checked.get(entry.lane) === batches) return;
+		this.#checked.set(entry.lane, batches);
+		const account = this.#accountOf(entry);
+		const missing = imbalance(account);
+		if (never(missing !== 0, "An account balances") && neverCounts().get("An account balances") === 1)
+			this.#log.error("The account of a collector does not balance, which is a defect of the agent.", {
+				collector: entry.account.definition.name,
+				missing,
+				account: JSON.stringify(account),
+			});
 	}
 
 	#turn = (): void => {
@@ -163,6 +180,7 @@ export class DataPlane {
 			records += turn.records;
 			share = Math.max(share, turn.share);
 			cut ||= turn.cut;
+			for (const entry of ring.collectors) this.#checkBalance(entry);
 		}
 		for (const { writer, spooled } of this.#lanes) {
 			writer.tick();

@@ -6,11 +6,17 @@ import type { RingAccount } from "./ring-account.ts";
 /** Records drained from one ring before the others get their turn and the event loop its breath. */
 const recordsPerTurn = 2048;
 
-/** One ring with the lanes that its collectors feed, by the collectors' indices. */
+/** The lane that a collector feeds, and what is counted of it. */
+export interface DrainedCollector {
+	readonly lane: LaneWriter;
+	readonly account: RingAccount;
+}
+
+/** One ring with its collectors, by their indices. */
 export interface DrainedRing {
 	readonly name: string;
 	readonly reader: RingReader;
-	readonly collectors: readonly { readonly lane: LaneWriter; readonly account: RingAccount }[];
+	readonly collectors: readonly DrainedCollector[];
 }
 
 /** What one turn over a ring did. */

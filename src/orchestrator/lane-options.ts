@@ -36,6 +36,8 @@ export interface LaneWriterOptions {
 
 /** Counts of one lane since start. */
 export interface LaneCounts {
+	/** Batches cut. */
+	batches: number;
 	/** Events put into batches. */
 	appended: number;
 	/** Events acknowledged. */

@@ -24,7 +24,7 @@ const positionInterval = 60_000;
  * no queue: what does not fit waits in the ring. Data worker's thread.
  */
 export class LaneWriter {
-	readonly counts: LaneCounts = { appended: 0, published: 0, truncated: 0, tooLarge: 0, rewound: 0, unconfirmed: 0 };
+	readonly counts: LaneCounts = { batches: 0, appended: 0, published: 0, truncated: 0, tooLarge: 0, rewound: 0, unconfirmed: 0 };
 	readonly #options: LaneWriterOptions;
 	readonly #delivery: BatchDelivery;
 	readonly #event = new EventWriter(Memory.allocate(8));
@@ -245,6 +245,7 @@ export class LaneWriter {
 		this.#spare = undefined;
 		this.#forced = undefined;
 		this.#hasCut = true;
+		this.counts.batches++;
 		this.#sending = this.#deliver(full);
 		return true;
 	}

@@ -379,6 +379,27 @@ test("SpooledDelivery puts what is in its hands on disk when it is stopped", asy
 	expect(next.sink.events).toEqual(upTo(2));
 });
 
+test("SpooledDelivery.flush() sends what is on disk as long as the sink takes it, and does not wait for one that is away", async () => {
+	const run = begin();
+	await run.lane.open();
+	await spoolAway(run, 1, 20);
+	let isOver = false;
+	const waiting = run.lane.flush().then(() => {
+		isOver = true;
+	});
+	await run.clock.advance(999);
+	expect(isOver).toBe(false);
+	await run.clock.advance(1);
+	await waiting;
+	expect(run.lane.account().left.records).toBe(20);
+	const flushed = run.lane.flush();
+	run.sink.comeBack();
+	await run.drained();
+	await run.clock.advance(20);
+	await flushed;
+	expect(run.sink.events).toEqual(upTo(20));
+});
+
 test("SpooledDelivery waits while the disk refuses, and keeps the order", async () => {
 	const { lane, sink, disk, clock, batch, drained } = begin();
 	await lane.open();

@@ -16,6 +16,9 @@ import type { LaneDelivery } from "./lane-delivery.ts";
 const patience = 2000;
 /** Milliseconds that a lane waits for the word of its sink before it opens without; what its source gives meanwhile waits in the ring. */
 const openPatience = 1000;
+/** Milliseconds without a batch delivered after which the end of the agent does not wait for the rest, and those between two looks. */
+const endPatience = 1000;
+const endPoll = 20;
 /** Milliseconds between two attempts at a disk that refuses. */
 const diskRetry = 1000;
 /** Milliseconds between two looks at what is due and what is too old. */
@@ -168,6 +171,16 @@ export class SpooledDelivery implements BatchDelivery {
 		void this.#spool.tick(clock.now()).finally(() => {
 			this.#isTicking = false;
 		});
+	}
+
+	/** Waits until nothing is on disk any more, as long as the sink takes it: the node may be going for good. Never rejects. */
+	async flush(): Promise<void> {
+		const { clock } = this.#options;
+		const begun = clock.monotonic();
+		while (this.#isOpen && this.#failure === undefined && this.#spool.account.left.records > 0) {
+			if (clock.monotonic() - Math.max(begun, this.#progressAt) >= endPatience) return;
+			await clock.sleep(endPoll);
+		}
 	}
 
 	/** Closes the spool, when the signal has fired and every send is settled. What is left is sent by the next run. Safe twice. */
