@@ -6,20 +6,20 @@
  * a kind counts.
  *
  *   ["tapio-lane", 1, lane, id]    the header: version of the format, name of the lane, its random id
- *   ["m", number, count, first sequence, last sequence, first cursor, last cursor, configuration]
- *                                  a manifest, written before its batch is sent: how batch `number` is cut
+ *   ["m", number, count, first sequence, last sequence, first cursor, last cursor, configuration, previous]
+ *                                  a manifest, written before its batch is sent: how batch `number` is cut, and which one was acknowledged last, where that
+ *                                  is not the number before
  *   ["a", number, sequence, cursor]
  *                                  batch `number` is acknowledged; sequence and cursor are those behind its last event
  *   ["t", lane]                    this lane took over the place of another one, before its first batch
  *   ["s", id]                      its spool was begun by the lane `id`, whose state was lost, and is this one's now
- *   ["r", epoch]                   the lane's run number `epoch` begins; lanes of sources that cannot be read again alone
  *
  * A manifest behind what is acknowledged is pending: its batch may or may not have arrived, and is to be cut the same way again. As one batch is in flight at
  * a time, a manifest says as well that everything before it is acknowledged, should the line that said so be lost.
  *
  * What survives what. The end of the process at any instant, kill -9 included: every line that was written whole. A line that was being written is torn; its
  * sum does not fit, and it is cut off when the file is opened next. A loss of power: the header, the first manifest (from which on the lane is no longer
- * fresh), the number of the run, and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
+ * fresh), and everything up to the last compaction, for these are synced. Lines behind them, written in the last half minute or so, may be lost or torn. That is
  * harmless: the stream is asked where the lane stands, and what it says repairs the mark; a manifest that was lost means that its batch is cut anew, which
  * no one can tell as long as it was not stored; where it arrives late, the lane goes on behind it. No line is synced on its own, for that would cost
  * milliseconds per batch on the thread that publishes. A file in which nothing is acknowledged is written again when it is opened: whoever wrote it may have
@@ -75,8 +75,6 @@ export interface LaneState extends Disposable {
 	readonly pending: Manifest | undefined;
 	/** What `SinkLane.open` is told. */
 	readonly beginning: LaneBeginning;
-	/** Number of the last run that began, 0 for none. */
-	readonly epoch: number;
 	/** The lane that its spool was begun by: itself, or one whose state was lost. */
 	readonly spool: string;
 	/** Notes how a batch is cut. Before it is sent. */
@@ -85,9 +83,7 @@ export interface LaneState extends Disposable {
 	acknowledge(mark: LaneMark): void;
 	/** Notes that this lane goes on in the place of another one. Before its first manifest. */
 	adopt(lane: string): void;
-	/** Notes that a run begins. Synced, so that no two have one number. */
-	beginRun(epoch: number): void;
-	/** Notes that the spool of a lane whose state was lost is this one's. Synced. Before its first run. */
+	/** Notes that the spool of a lane whose state was lost is this one's. Synced. While it is fresh. */
 	adoptSpool(id: string): void;
 }
 
@@ -114,7 +110,6 @@ export function openLaneState(directory: string, name: string, world: LaneWorld)
 			mark: nothing,
 			manifest: undefined,
 			adopted: undefined,
-			epoch: 0,
 			spool: undefined,
 			length: 0,
 			whole: false,
@@ -138,7 +133,6 @@ interface Found {
 	readonly mark: LaneMark;
 	readonly manifest: Manifest | undefined;
 	readonly adopted: string | undefined;
-	readonly epoch: number;
 	readonly spool: string | undefined;
 	readonly length: number;
 	/** False where the file is to be written anew before anything is appended: it is new, damaged, or nothing in it is acknowledged. */
@@ -168,7 +162,6 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 	let mark = nothing;
 	let manifest: Manifest | undefined;
 	let adopted: string | undefined;
-	let epoch = 0;
 	let spool: string | undefined;
 	let damaged = tail !== "";
 	for (const line of lines.slice(1)) {
@@ -178,19 +171,19 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 			mark = markBefore(manifest, mark);
 		} else if (record?.kind === "acknowledged") mark = record.mark;
 		else if (record?.kind === "adopted") adopted = record.lane;
-		else if (record?.kind === "run") epoch = Math.max(epoch, record.epoch);
 		else if (record?.kind === "spool") spool = record.id;
 		else damaged = true;
 	}
 	// While nothing is acknowledged, the process may have ended before it synced what it wrote, be it the name or the first manifest: written again, both are safe.
 	const isBegun = mark.batch > 0;
-	return { id, lane, mark, manifest, adopted, epoch, spool, length: content.length, whole: !damaged && isBegun };
+	return { id, lane, mark, manifest, adopted, spool, length: content.length, whole: !damaged && isBegun };
 }
 
 /** The mark that a manifest implies. */
 function markBefore(manifest: Manifest, mark: LaneMark): LaneMark {
-	if (manifest.number - 1 <= mark.batch) return mark;
-	return { batch: manifest.number - 1, cursor: manifest.firstCursor, sequence: manifest.firstSequence - 1 };
+	const batch = manifest.previous ?? manifest.number - 1;
+	if (batch <= mark.batch) return mark;
+	return { batch, cursor: manifest.firstCursor, sequence: manifest.firstSequence - 1 };
 }
 
 class FileLaneState implements LaneState {
@@ -201,7 +194,6 @@ class FileLaneState implements LaneState {
 	#mark: LaneMark;
 	#manifest: Manifest | undefined;
 	#adopted: string | undefined;
-	#epoch: number;
 	#spool: string | undefined;
 	#file: AppendFile | undefined;
 	/** Bytes of whole lines. */
@@ -218,7 +210,6 @@ class FileLaneState implements LaneState {
 		this.#mark = found.mark;
 		this.#manifest = found.manifest;
 		this.#adopted = found.adopted;
-		this.#epoch = found.epoch;
 		this.#spool = found.spool;
 		this.#length = found.length;
 		if (found.whole) this.#file = world.files.append(path);
@@ -230,17 +221,14 @@ class FileLaneState implements LaneState {
 	}
 
 	get pending(): Manifest | undefined {
-		return this.#manifest?.number === this.#mark.batch + 1 ? this.#manifest : undefined;
+		if (this.#manifest === undefined || this.#manifest.number <= this.#mark.batch) return undefined;
+		return this.#manifest.previous !== undefined || this.#manifest.number === this.#mark.batch + 1 ? this.#manifest : undefined;
 	}
 
 	get beginning(): LaneBeginning {
 		const fresh = this.#manifest === undefined && this.#mark.batch === 0;
 		const adopted = this.#mark.batch === 0 ? this.#adopted : undefined;
 		return { ...this.#mark, fresh, ...(adopted === undefined ? {} : { adopted }) };
-	}
-
-	get epoch(): number {
-		return this.#epoch;
 	}
 
 	get spool(): string {
@@ -270,14 +258,8 @@ class FileLaneState implements LaneState {
 		this.#adopted = lane;
 	}
 
-	beginRun(epoch: number): void {
-		assert(epoch > this.#epoch, "Runs count upwards");
-		this.#write({ kind: "run", epoch }, true);
-		this.#epoch = epoch;
-	}
-
 	adoptSpool(id: string): void {
-		assert(this.#epoch === 0, "A spool is taken over before the first run");
+		assert(this.beginning.fresh, "A spool is taken over before the first batch");
 		this.#write({ kind: "spool", id }, true);
 		this.#spool = id;
 	}
@@ -319,7 +301,6 @@ class FileLaneState implements LaneState {
 		const records: LaneRecord[] = [{ kind: "header", header: { version: laneFormatVersion, lane: this.#lane, id: this.id } }];
 		if (this.#adopted !== undefined && this.#mark.batch === 0) records.push({ kind: "adopted", lane: this.#adopted });
 		if (this.#spool !== undefined) records.push({ kind: "spool", id: this.#spool });
-		if (this.#epoch > 0) records.push({ kind: "run", epoch: this.#epoch });
 		if (this.#mark !== nothing) records.push({ kind: "acknowledged", mark: this.#mark });
 		if (this.#manifest !== undefined) records.push({ kind: "manifest", manifest: this.#manifest });
 		const content = Buffer.concat(records.map(encodeRecord));

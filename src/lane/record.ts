@@ -24,6 +24,8 @@ export interface Manifest {
 	readonly lastCursor: string;
 	/** Hash of the configuration that decided what is in it, such as the filter. */
 	readonly configuration: string;
+	/** Number of the batch that was acknowledged last; left out where it is the one before. */
+	readonly previous?: number;
 }
 
 /** The first line of a lane's file. */
@@ -39,7 +41,6 @@ export type LaneRecord =
 	| { readonly kind: "manifest"; readonly manifest: Manifest }
 	| { readonly kind: "acknowledged"; readonly mark: LaneMark }
 	| { readonly kind: "adopted"; readonly lane: string }
-	| { readonly kind: "run"; readonly epoch: number }
 	| { readonly kind: "spool"; readonly id: string };
 
 /** The version of the format that this agent writes. It reads this one and older ones. */
@@ -76,31 +77,38 @@ function toJson(record: LaneRecord): readonly (string | number)[] {
 		case "header":
 			return ["tapio-lane", record.header.version, record.header.lane, record.header.id];
 		case "manifest": {
-			const { number, count, firstSequence, lastSequence, firstCursor, lastCursor, configuration } = record.manifest;
-			return ["m", number, count, firstSequence, lastSequence, firstCursor, lastCursor, configuration];
+			const { number, count, firstSequence, lastSequence, firstCursor, lastCursor, configuration, previous } = record.manifest;
+			const cut = ["m", number, count, firstSequence, lastSequence, firstCursor, lastCursor, configuration];
+			return previous === undefined ? cut : [...cut, previous];
 		}
 		case "acknowledged":
 			return ["a", record.mark.batch, record.mark.sequence, record.mark.cursor];
 		case "adopted":
 			return ["t", record.lane];
-		case "run":
-			return ["r", record.epoch];
 		case "spool":
 			return ["s", record.id];
 	}
 }
 
 function fromJson(value: readonly unknown[]): LaneRecord | undefined {
-	const [tag, a, b, c, d, e, f, g] = value;
+	const [tag, a, b, c, d, e, f, g, h] = value;
 	if (tag === "m" && whole(a) && whole(b) && whole(c) && whole(d) && text(e) && text(f) && text(g)) {
 		return {
 			kind: "manifest",
-			manifest: { number: a, count: b, firstSequence: c, lastSequence: d, firstCursor: e, lastCursor: f, configuration: g },
+			manifest: {
+				number: a,
+				count: b,
+				firstSequence: c,
+				lastSequence: d,
+				firstCursor: e,
+				lastCursor: f,
+				configuration: g,
+				...(whole(h) ? { previous: h } : {}),
+			},
 		};
 	}
 	if (tag === "a" && whole(a) && whole(b) && text(c)) return { kind: "acknowledged", mark: { batch: a, sequence: b, cursor: c } };
 	if (tag === "t" && text(a)) return { kind: "adopted", lane: a };
-	if (tag === "r" && whole(a)) return { kind: "run", epoch: a };
 	if (tag === "s" && text(a)) return { kind: "spool", id: a };
 	// A newer version may have more fields behind these: whoever reads looks at the version first.
 	if (tag === "tapio-lane" && whole(a) && text(b) && text(c)) return { kind: "header", header: { version: a, lane: b, id: c } };

@@ -5,7 +5,6 @@ import type { LaneMark, Manifest } from "./record.ts";
 export function temporaryLaneState(id: string): LaneState {
 	let acknowledged: LaneMark = { batch: 0, cursor: "", sequence: 0 };
 	let manifest: Manifest | undefined;
-	let epoch = 0;
 	return {
 		id,
 		get acknowledged() {
@@ -19,9 +18,6 @@ export function temporaryLaneState(id: string): LaneState {
 		},
 		spool: id,
 		adoptSpool() {},
-		get epoch() {
-			return epoch;
-		},
 		append(next) {
 			manifest = next;
 		},
@@ -29,9 +25,6 @@ export function temporaryLaneState(id: string): LaneState {
 			acknowledged = mark;
 		},
 		adopt() {},
-		beginRun(next) {
-			epoch = next;
-		},
 		[Symbol.dispose]() {},
 	};
 }

@@ -2,7 +2,10 @@ import type { LaneMark, Manifest } from "../lane/record.ts";
 import type { Batch } from "../sinks/sink.ts";
 
 /** A batch that is cut, without its number: that it gets when it is sent. */
-export type CutBatch = Omit<Batch, "number">;
+export interface CutBatch extends Omit<Batch, "number"> {
+	/** Sequence of the first event that it covers: those up to the last that it does not hold no message can carry. */
+	readonly firstSequence: number;
+}
 
 /** Where a lane goes on. */
 export interface LaneOpening {

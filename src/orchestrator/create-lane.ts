@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { describeError } from "../base/errors.ts";
-import { epochOf, makeRun } from "../base/run.ts";
+import { makeRun } from "../base/run.ts";
 import type { CollectorDefinition, Delivery } from "../collectors/collector.ts";
 import { collectorDefinition } from "../collectors/registry.ts";
 import { getCollectorConfig } from "../config/schema.ts";
@@ -68,7 +68,7 @@ export async function createLane(name: string, options: DataWorkerOptions, sinks
 	const collectorConfig = getCollectorConfig(config, name);
 	const state = openState(options.stateDirectory, name, log);
 	const { spool, failure: spoolFailure } = await openLaneSpool({ name, state, delivery: definition.delivery }, options, { ...owner, log });
-	const run = beginRun(state, { delivery: definition.delivery, last: spool?.end.run ?? 0, random: owner.random, log });
+	const run = definition.delivery === "replayable" ? 0 : makeRun(owner.random());
 	const identity: LaneIdentity = { collector: name, id: state.id, cluster, node };
 	const [sink, ...others] = sinks.map((each) => each.lane(identity));
 	assert(sink !== undefined, "There is a sink");
@@ -122,8 +122,8 @@ async function openLaneSpool(
 	const { max_bytes: maxBytes, max_age: age, fsync } = config.orchestrator.spool;
 	const limits: SpoolLimits = { maxBytes, maxAge: age === 0 ? Number.POSITIVE_INFINITY : age, fsync: fsync === 0 ? "always" : fsync };
 	try {
-		// A state that never began a run, beside a spool with events in it: the state of the lane that began it was lost, and the events were not.
-		const begun = state.epoch === 0 ? peekSpoolId(stateDirectory, name, systemSpoolFiles) : undefined;
+		// A state that never had a batch to send, beside a spool with events in it: the state of the lane that began it was lost, and the events were not.
+		const begun = state.beginning.fresh ? peekSpoolId(stateDirectory, name, systemSpoolFiles) : undefined;
 		if (begun !== undefined && begun !== state.spool) {
 			state.adoptSpool(begun);
 			log.warn("The spool holds events of a lane whose state was lost; this one sends them.", { lane: begun });
@@ -136,25 +136,4 @@ async function openLaneSpool(
 		log.error("There is no spool.", { error: failure });
 		return { failure };
 	}
-}
-
-interface RunBeginning {
-	readonly delivery: Delivery;
-	/** The run that cut the last batch in the spool; 0 for none. */
-	readonly last: number;
-	readonly random: () => number;
-	readonly log: Log;
-}
-
-/** This run of a lane; 0 where its source can be read again. */
-function beginRun(state: LaneState, { delivery, last, random, log }: RunBeginning): number {
-	if (delivery === "replayable") return 0;
-	const epoch = Math.max(state.epoch, epochOf(last)) + 1;
-	try {
-		state.beginRun(epoch);
-	} catch (error) {
-		// The first batch meets the same disk, and health says so.
-		log.warn("The number of a run cannot be kept.", { error: describeError(error) });
-	}
-	return makeRun(epoch, random());
 }

@@ -142,7 +142,7 @@ export class DataPlane {
 				const { records, blocked, stopped } = drainRing(ring);
 				if (records > 0 || (blocked && !stopped)) left = true;
 			}
-			if (!left) break;
+			if (!left || this.#ended) break;
 			await this.#clock.sleep(1);
 		}
 		await Promise.all(writers.filter((writer) => writer.isOpen).map((writer) => writer.flush()));

@@ -22,9 +22,9 @@ export interface KeptRange {
 
 /** A batch from memory. Its bytes are not copied. */
 export function keptOf(cut: CutBatch): KeptBatch {
-	const { run, count, lastSequence, lastCursor, memory, offset, length } = cut;
+	const { run, count, firstSequence, lastSequence, lastCursor, memory, offset, length } = cut;
 	const payload = memory.bytes.subarray(offset, offset + length);
-	return { run, count, firstSequence: lastSequence - count + 1, lastSequence, lastCursor, payload, whole: cut };
+	return { run, count, firstSequence, lastSequence, lastCursor, payload, whole: cut };
 }
 
 /** True where what a manifest announces is a batch, or a part of it. */
@@ -48,7 +48,7 @@ export class KeptCutter {
 		if (this.#memory === undefined || this.#memory.length < needed) this.#memory = Memory.allocate(needed);
 		const memory = this.#memory;
 		memory.bytes.set(text, batchHeadroom);
-		return { memory, offset: batchHeadroom, length: text.length, count, lastSequence: last, lastCursor: cursor, run };
+		return { memory, offset: batchHeadroom, length: text.length, count, firstSequence: first, lastSequence: last, lastCursor: cursor, run };
 	}
 
 	/** Lets the memory go. */

@@ -170,10 +170,8 @@ test("LaneWriter goes on where its state cannot be written, says so once, and ta
 		get beginning() {
 			return inner.beginning;
 		},
-		epoch: 0,
 		spool: inner.spool,
 		adoptSpool: inner.adoptSpool,
-		beginRun: inner.beginRun,
 		append(manifest: Parameters<typeof inner.append>[0]) {
 			fail();
 			inner.append(manifest);

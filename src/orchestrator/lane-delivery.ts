@@ -1,6 +1,5 @@
 import { assert } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
-import { isBefore } from "../base/run.ts";
 import type { LaneState } from "../lane/lane-state.ts";
 import type { LaneMark, Manifest } from "../lane/record.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -106,17 +105,18 @@ export class LaneDelivery implements BatchDelivery {
 			const sequence = Math.max(this.#mark.sequence, pending.lastSequence);
 			return { mark: { ...this.#mark, sequence }, forced: undefined, unconfirmed: pending.count };
 		}
-		const isNext = pending.number === this.#number + 1;
-		// A spool drops events now and then: what is to be sent may begin further on.
-		const isAligned = source === "kept" ? pending.firstSequence > this.#mark.sequence : pending.firstSequence === this.#mark.sequence + 1;
-		if (!isNext || !isAligned) {
+		if (source === "kept") {
+			const hasArrived = pending.configuration === String(this.#newest.run) && pending.lastSequence <= this.#newest.sequence;
+			if (!hasArrived) this.#unsettled = pending;
+			return { mark: this.#mark, forced: undefined, unconfirmed: 0 };
+		}
+		if (pending.firstSequence !== this.#mark.sequence + 1) {
 			// It begins elsewhere than the lane stands now, behind a stream that went back: its number was used, and is not used again.
 			this.#number = Math.max(this.#number, pending.number);
 			return { mark: this.#mark, forced: undefined, unconfirmed: 0 };
 		}
-		if (source === "kept") this.#unsettled = pending;
-		const isSameCut = source === "kept" || pending.configuration === configuration;
-		return { mark: this.#mark, forced: isSameCut ? pending : undefined, unconfirmed: 0 };
+		const isNext = pending.number === this.#number + 1 && pending.configuration === configuration;
+		return { mark: this.#mark, forced: isNext ? pending : undefined, unconfirmed: 0 };
 	}
 
 	/**
@@ -145,7 +145,9 @@ export class LaneDelivery implements BatchDelivery {
 			this.#keep(() => state.adopt(finding.lane));
 			this.#mark = { batch: 0, cursor: finding.cursor, sequence: finding.sequence };
 		} else if (finding?.kind === "went_back") {
-			const used = Math.max(local.batch, finding.acknowledged, pending?.number ?? 0);
+			// What is kept is sent again under the number that it has.
+			const announced = this.#options.source === "kept" ? 0 : (pending?.number ?? 0);
+			const used = Math.max(local.batch, finding.acknowledged, announced);
 			// A run before that found the same, and delivered nothing since, has said it.
 			if (position.cursor !== local.cursor || position.cursor === "") this.#sayWentBack(position, finding.acknowledged);
 			this.#acknowledge(this.#canRewind(position) ? { ...markOf(position), batch: used } : { ...local, batch: used });
@@ -160,18 +162,15 @@ export class LaneDelivery implements BatchDelivery {
 
 	async #send(cut: CutBatch, signal: AbortSignal): Promise<Delivered> {
 		const { state, sink, source } = this.#options;
-		const { count, lastSequence, lastCursor, run } = cut;
+		const { count, firstSequence, lastSequence, lastCursor, run } = cut;
 		// What may be sent again by a later run is told by the run that cut it; what may be cut again, by what decides how.
 		const configuration = source === "replayable" ? this.#options.configuration : String(run);
-		const firstSequence = lastSequence - count + 1;
-		const again = this.#unsettled;
-		this.#unsettled = undefined;
-		const isAgain = again?.firstSequence === firstSequence && again.lastSequence === lastSequence && again.configuration === configuration;
-		// A number stands for one content: what else was to be sent under it is not sent any more.
-		if (again !== undefined && !isAgain) this.#number = again.number;
-		for (;;) {
-			const number = ++this.#number;
-			const manifest = { number, firstCursor: this.#mark.cursor, lastCursor, count, firstSequence, lastSequence, configuration };
+		const announced = { firstSequence, lastSequence, configuration };
+		for (let number = this.#claim(announced); ; ) {
+			this.#number = number;
+			const isSkipped = source === "kept" && number !== this.#mark.batch + 1;
+			const previous = isSkipped ? { previous: this.#mark.batch } : {};
+			const manifest = { ...announced, ...previous, number, firstCursor: this.#mark.cursor, lastCursor, count };
 			this.#keep(() => state.append(manifest));
 			let position: LanePosition;
 			try {
@@ -180,24 +179,27 @@ export class LaneDelivery implements BatchDelivery {
 				const limit = limitOf(error);
 				if (limit !== undefined) return await this.#tooLarge({ ...cut, number }, limit, signal);
 				this.#unsettled = manifest;
-				this.#number = number - 1;
 				throw error;
 			}
 			if (position.finding?.kind === "went_back") {
 				this.#sayWentBack(position, position.finding.acknowledged);
 				if (this.#canRewind(position)) return this.#rewind({ ...markOf(position), batch: number }, "the stream went back");
 				// The same bytes under the same number: where the server has stored and lost exactly these, it says so.
-				this.#number = number - 1;
 				continue;
 			}
 			assert(position.batch >= number, "A batch is delivered, or the stream went back");
 			const isAnother = position.batch > number || position.sequence !== lastSequence;
 			if (isAnother && this.#canRewind(position)) return this.#rewind(markOf(position), "an earlier cut of the batch had arrived");
-			if (isBefore({ run: position.run ?? run, sequence: position.sequence }, { run, sequence: lastSequence })) {
-				// Sent by a run before, and its manifest lost: this one goes on behind it, under the next number.
+			const isOwn = (position.run ?? run) === run;
+			if (!isOwn || position.sequence < lastSequence) {
+				// Sent before, and its manifest lost: this one goes on behind it, under the next number.
 				this.#found = this.#published;
-				this.#number = position.batch;
 				this.#acknowledge({ ...this.#mark, batch: position.batch });
+				number = position.batch + 1;
+				if (!isOwn || position.sequence < firstSequence) continue;
+				this.#number = position.batch;
+				this.#newest = { run, sequence: position.sequence };
+				if (source === "kept") return { kind: "rewind", mark: this.#mark, reason: "a part of the batch had arrived" };
 				continue;
 			}
 			const sequence = Math.max(lastSequence, position.sequence);
@@ -207,8 +209,16 @@ export class LaneDelivery implements BatchDelivery {
 		}
 	}
 
+	/** The number of a batch: its own where it was announced before, else the next. A number stands for one content. */
+	#claim({ firstSequence, lastSequence, configuration }: Pick<Manifest, "firstSequence" | "lastSequence" | "configuration">): number {
+		const again = this.#unsettled;
+		this.#unsettled = undefined;
+		const isAgain = again?.firstSequence === firstSequence && again.lastSequence === lastSequence && again.configuration === configuration;
+		return again !== undefined && isAgain ? again.number : Math.max(this.#number, again?.number ?? 0) + 1;
+	}
+
 	/** The limit fell while the batch waited. What can be read again is cut anew; what cannot is split where its events meet. */
-	async #tooLarge(batch: Batch, allowed: number, signal: AbortSignal): Promise<Delivered> {
+	async #tooLarge(batch: CutBatch & Batch, allowed: number, signal: AbortSignal): Promise<Delivered> {
 		const { source, log } = this.#options;
 		// Refused within the limit that the sink knows: another one is at work, and is found by halving.
 		const limit = allowed < batch.length ? allowed : Math.floor(batch.length / 2);
@@ -217,13 +227,13 @@ export class LaneDelivery implements BatchDelivery {
 		this.#notify(`the server took no batch of ${batch.length} bytes any more; batches are smaller now`);
 		log.warn("The server takes less than before; the batch is cut anew.", { batch: batch.number, bytes: batch.length, limit });
 		if (source === "replayable") return this.#rewind(this.#mark, "the server takes less than before");
-		const before = batch.lastSequence - batch.count;
+		let firstSequence = batch.firstSequence;
 		const { parts, tooLarge } = splitBatch(batch.memory.bytes.subarray(batch.offset, batch.offset + batch.length), limit);
 		let published = 0;
 		let truncated = 0;
 		let dropped = tooLarge;
 		for (const { text, count, through, truncated: cut } of parts) {
-			const lastSequence = before + through;
+			const lastSequence = batch.firstSequence + through - 1;
 			truncated += cut;
 			// The whole batch had arrived after all.
 			if (batch.run === this.#newest.run && lastSequence <= this.#newest.sequence) published += count;
@@ -232,12 +242,16 @@ export class LaneDelivery implements BatchDelivery {
 				memory.bytes.set(text);
 				// The source stands behind the whole batch only when its last part is delivered.
 				const lastCursor = lastSequence === batch.lastSequence ? batch.lastCursor : this.#mark.cursor;
-				const outcome = await this.#send({ memory, offset: 0, length: text.length, count, lastSequence, lastCursor, run: batch.run }, signal);
-				assert(outcome.kind === "delivered", "What cannot be read again never goes back");
+				const outcome = await this.#send(
+					{ memory, offset: 0, length: text.length, count, firstSequence, lastSequence, lastCursor, run: batch.run },
+					signal,
+				);
+				if (outcome.kind === "rewind") return outcome;
 				published += outcome.published;
 				truncated += outcome.truncated;
 				dropped += outcome.tooLarge;
 			}
+			firstSequence = lastSequence + 1;
 		}
 		return { kind: "delivered", published, truncated, tooLarge: dropped };
 	}

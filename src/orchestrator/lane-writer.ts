@@ -258,6 +258,7 @@ export class LaneWriter {
 				offset: batchHeadroom,
 				length: full.close(),
 				count: full.count,
+				firstSequence: this.#sequence - full.count + 1,
 				lastSequence: this.#sequence,
 				lastCursor: this.#eventCursor.text ?? "",
 				run: this.#options.run,

@@ -75,6 +75,7 @@ export type SpoolRequest =
 	| { readonly type: "open"; readonly directory: string; readonly id: string; readonly limits: SpoolLimits; readonly logLevel: LogLevel }
 	| { readonly type: "append"; readonly record: SpoolRecord }
 	| { readonly type: "head"; readonly now: number }
+	| { readonly type: "find"; readonly run: number; readonly sequence: number }
 	| { readonly type: "acknowledge"; readonly number: number }
 	| { readonly type: "tick"; readonly now: number }
 	| { readonly type: "rest" }
@@ -93,7 +94,7 @@ export type FromSpoolWorker =
 	| {
 			readonly type: "answer";
 			readonly call: number;
-			readonly value: AppendStatus | SpoolRecord | boolean | undefined;
+			readonly value: AppendStatus | SpoolRecord | number | boolean | undefined;
 			readonly view: SpoolView | undefined;
 	  }
 	| { readonly type: "refused"; readonly call: number; readonly error: HostError };

@@ -23,7 +23,7 @@ export interface SpoolClientEvents {
 
 /** Answer to a call, and what the lane is told beside it. */
 interface Answer {
-	readonly value: AppendStatus | SpoolRecord | boolean | undefined;
+	readonly value: AppendStatus | SpoolRecord | number | boolean | undefined;
 	readonly view: SpoolView | undefined;
 }
 
@@ -33,6 +33,7 @@ export class SpoolClient {
 	readonly #calls = new Map<number, { resolve: (answer: Answer) => void; reject: (error: OperatingError) => void }>();
 	#worker: Worker | undefined;
 	#call = 0;
+	#isOver = false;
 
 	constructor(events: SpoolClientEvents) {
 		this.#events = events;
@@ -47,6 +48,7 @@ export class SpoolClient {
 
 	/** Ends the thread. */
 	terminate(): void {
+		this.#isOver = true;
 		this.#worker?.terminate();
 		this.#worker = undefined;
 	}
@@ -64,13 +66,18 @@ export class SpoolClient {
 				// Handed over and not copied once more; the caller's memory is free as soon as it is copied here.
 				const payload = record.payload.slice();
 				const status = await ask({ type: "append", record: { ...record, payload } }, payload.buffer);
-				assert(status === "stored" || status === "refused", "An append has an outcome");
+				assert(status === "stored" || status === "refused" || status === "too_large", "An append has an outcome");
 				return status;
 			},
 			async head(now) {
 				const record = await ask({ type: "head", now });
 				assert(record === undefined || typeof record === "object", "The head is a record");
 				return record;
+			},
+			async find(run, sequence) {
+				const number = await ask({ type: "find", run, sequence });
+				assert(typeof number === "number", "A record has a number");
+				return number;
 			},
 			acknowledge: async (number) => (await ask({ type: "acknowledge", number })) === true,
 			tick: async (now) => void (await ask({ type: "tick", now })),
@@ -93,6 +100,7 @@ export class SpoolClient {
 	}
 
 	#ask(lane: string, request: SpoolRequest, transfer?: ArrayBuffer): Promise<Answer> {
+		if (this.#isOver) return Promise.reject(new OperatingError("spool_closed", "The agent has ended"));
 		const call = ++this.#call;
 		const message: ToSpoolWorker = { call, lane, request };
 		const answer = new Promise<Answer>((resolve, reject) => this.#calls.set(call, { resolve, reject }));

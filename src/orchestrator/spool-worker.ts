@@ -16,7 +16,7 @@ function open(lane: string, { directory, id, limits, logLevel }: Extract<SpoolRe
 	return localStore(openSpool(directory, { name: lane, id }, limits, { files: systemSpoolFiles, log }));
 }
 
-async function serve(lane: string, request: SpoolRequest): Promise<AppendStatus | SpoolRecord | boolean | undefined> {
+async function serve(lane: string, request: SpoolRequest): Promise<AppendStatus | SpoolRecord | number | boolean | undefined> {
 	if (request.type === "open") {
 		assert(!stores.has(lane), "A spool is opened once");
 		stores.set(lane, open(lane, request));
@@ -31,6 +31,8 @@ async function serve(lane: string, request: SpoolRequest): Promise<AppendStatus 
 			const record = await store.head(request.now);
 			return record === undefined ? undefined : { ...record, payload: record.payload.slice() };
 		}
+		case "find":
+			return await store.find(request.run, request.sequence);
 		case "acknowledge":
 			return await store.acknowledge(request.number);
 		case "tick":

@@ -90,19 +90,28 @@ class MoodySink implements SinkLane {
 
 const limits = { maxBytes: 1 << 20, maxAge: Number.POSITIVE_INFINITY, fsync: "never" } as const;
 
+interface House {
+	readonly disk: SpoolDisk;
+	readonly files: MemoryFiles;
+	readonly sink: MoodySink;
+	/** Milliseconds that events may wait on disk. */
+	readonly expires?: number;
+}
+
 /** What outlives a run: the disk of the spool, the files of the state, and the sink. */
-function house() {
+function house(): House {
 	return { disk: new SpoolDisk(), files: new MemoryFiles(), sink: new MoodySink() };
 }
 
+let runs = 0;
+
 /** One run of an agent. */
-function begin({ disk, files, sink } = house(), mode: SpooledDeliveryOptions["mode"] = "when-away") {
+function begin({ disk, files, sink, expires = Number.POSITIVE_INFINITY }: House = house(), mode: SpooledDeliveryOptions["mode"] = "when-away") {
 	const clock = manualClock();
 	const stop = new AbortController();
 	const state = openLaneState("/state", "kernel", { files, log: silentLog, randomId: () => "0a1b" });
-	const spool = localStore(openSpool("/state", { name: "kernel", id: state.id }, limits, { files: disk, log: silentLog }));
-	state.beginRun(state.epoch + 1);
-	const run = makeRun(state.epoch, 0.5);
+	const spool = localStore(openSpool("/state", { name: "kernel", id: state.id }, { ...limits, maxAge: expires }, { files: disk, log: silentLog }));
+	const run = makeRun(++runs / 1000);
 	const common = { state, clock, log: silentLog, signal: stop.signal };
 	const numbered = new LaneDelivery({ ...common, source: "kept", sink, configuration: "" });
 	const lane = new SpooledDelivery({ ...common, delivery: numbered, spool, mode, run });
@@ -111,7 +120,7 @@ function begin({ disk, files, sink } = house(), mode: SpooledDeliveryOptions["mo
 		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => ({ n: first + index }))));
 		const memory = Memory.allocate(batchHeadroom + text.length + batchTailroom);
 		memory.bytes.set(text, batchHeadroom);
-		return { memory, offset: batchHeadroom, length: text.length, count, lastSequence: first + count - 1, lastCursor: "", run };
+		return { memory, offset: batchHeadroom, length: text.length, count, firstSequence: first, lastSequence: first + count - 1, lastCursor: "", run };
 	};
 	/** Lets what is on disk go out as far as it goes. */
 	const drained = async () => {
@@ -290,6 +299,102 @@ test("SpooledDelivery tries the parts of a batch again as they were, where the d
 	await drained();
 	expect(sink.events).toEqual(upTo(41));
 	expect(sink.taken.map(({ number }) => number)).toEqual(upTo(sink.taken.length));
+});
+
+test("SpooledDelivery sends what a run before left, although another run published meanwhile that had no spool, or a copy of it", async () => {
+	const first = begin();
+	await first.lane.open();
+	await first.lane.send(first.batch(1));
+	await spoolAway(first, 2, 4);
+	await end(first);
+	// A run that cannot open the spool, or that of a copied or restored folder.
+	first.sink.isThere = true;
+	first.sink.taken.push({ number: 2, events: [100], run: makeRun(0.999), sequence: 100 });
+	const second = begin(first);
+	await second.lane.open();
+	await second.drained();
+	expect(second.sink.events).toEqual([1, 100, 2, 3, 4]);
+	expect(second.lane.account()).toMatchObject({ found: { events: 3 }, acknowledged: { events: 3 } });
+});
+
+test("SpooledDelivery sends every event beside one that no message can carry, however often its parts are tried", async () => {
+	const { lane, sink, clock, batch, drained } = begin();
+	await lane.open();
+	const whole = batch(1, 10);
+	const text = new TextDecoder().decode(whole.memory.bytes.subarray(whole.offset, whole.offset + whole.length));
+	// Its length is in numbers, which are not cut.
+	const unfit = text.replace('{"n":5}', `{"n":5,"list":[${"1234567890,".repeat(40)}1]}`);
+	const memory = Memory.allocate(batchHeadroom + unfit.length + batchTailroom);
+	memory.bytes.set(new TextEncoder().encode(unfit), batchHeadroom);
+	sink.limit = 200;
+	for (let times = 0; times < 3; times++) {
+		sink.isThere = false;
+		const sent = lane.send({ ...whole, memory, length: unfit.length, firstSequence: 1 + 10 * times, lastSequence: 10 + 10 * times });
+		await clock.advance(2000);
+		await sent;
+		sink.losesAnswer = 1;
+		sink.comeBack();
+		await settle();
+		sink.comeBack();
+		await drained();
+		await settle();
+	}
+	expect(sink.events).toEqual([1, 2, 3].flatMap(() => [1, 2, 3, 4, 6, 7, 8, 9, 10]));
+	expect(lane.account().tooLarge).toBe(3);
+});
+
+test("SpooledDelivery goes directly again where what was on disk has expired before the sink came", async () => {
+	const first = begin();
+	await first.lane.open();
+	await spoolAway(first, 1, 3);
+	await end(first);
+	const second = begin({ ...first, expires: 1000 });
+	const opening = second.lane.open();
+	await second.clock.advance(10_000);
+	await opening;
+	second.lane.tick();
+	await settle();
+	expect(second.lane.account().dropped.spool_expired.events).toBe(3);
+	second.disk.capacity = second.disk.used;
+	second.sink.comeBack();
+	await settle();
+	const sent = second.lane.send(second.batch(4));
+	await second.clock.advance(3000);
+	await sent;
+	expect(second.sink.events).toEqual([4]);
+});
+
+test("SpooledDelivery speaks of a disk that refused a batch for a minute, and not for ever", async () => {
+	const { lane, sink, disk, clock, batch } = begin();
+	await lane.open();
+	sink.isThere = false;
+	disk.capacity = disk.used;
+	const sent = lane.send(batch(1));
+	await clock.advance(2500);
+	sink.comeBack();
+	await clock.advance(2000);
+	await sent;
+	expect(sink.events).toEqual([1]);
+	expect(lane.health()?.message).toContain("room");
+	await clock.advance(60_000);
+	expect(lane.health()).toBeUndefined();
+});
+
+test("SpooledDelivery with mode always reads on from what the sink has, where the power took the end of the spool", async () => {
+	const first = begin(undefined, "always");
+	await first.lane.open();
+	for (let sequence = 1; sequence <= 3; sequence++) await first.lane.send({ ...first.batch(sequence), lastCursor: `c${sequence}` });
+	const kept = new Map([...first.disk.names.keys()].map((name) => [name, first.disk.content(name)]));
+	for (let sequence = 4; sequence <= 6; sequence++) await first.lane.send({ ...first.batch(sequence), lastCursor: `c${sequence}` });
+	await first.drained();
+	const second = begin(first, "always");
+	await end(second);
+	first.disk.names.clear();
+	for (const [name, content] of kept) first.disk.put(name, content);
+	const third = begin(first, "always");
+	expect(await third.lane.open()).toMatchObject({ mark: { cursor: "c6", sequence: 6 } });
+	await third.drained();
+	expect(third.sink.events).toEqual(upTo(6));
 });
 
 test("SpooledDelivery counts what no message can carry any more", async () => {

@@ -1,10 +1,9 @@
-import { assert } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
-import { epochOf } from "../base/run.ts";
 import type { LaneState } from "../lane/lane-state.ts";
-import type { Manifest } from "../lane/record.ts";
+import type { LaneMark, Manifest } from "../lane/record.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
 import { minus, noAmount, plus, type SpoolAccount } from "../spool/account.ts";
+import type { AppendStatus, SpoolRecord } from "../spool/record.ts";
 import type { SpoolStore } from "../spool/store.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -21,6 +20,10 @@ const endPatience = 1000;
 const endPoll = 20;
 /** Milliseconds between two attempts at a disk that refuses. */
 const diskRetry = 1000;
+/** Milliseconds for which health speaks of a disk that refused a batch, though nothing needs it any more. */
+const refusalNotice = 60_000;
+/** Attempts to find in the spool what the sink holds. Beyond it some of it may be sent twice. */
+const findAttemptsMax = 10;
 /** Milliseconds between two looks at what is due and what is too old. */
 const tickInterval = 1000;
 
@@ -64,6 +67,11 @@ export class SpooledDelivery implements BatchDelivery {
 	/** Something is on disk, or was when it was last looked at: nothing may overtake it. */
 	#isBehind: boolean;
 	#isOpen = false;
+	/** Where the lane stood by its sink when that opened it. */
+	#mark: LaneMark | undefined;
+	/** Number of the last record of a run before that the sink has something of; everything before it is delivered. */
+	#through = 0;
+	#refusedAt = Number.NEGATIVE_INFINITY;
 	#opening: Promise<void> | undefined;
 	#draining: Promise<void> | undefined;
 	#failure: unknown;
@@ -110,24 +118,31 @@ export class SpooledDelivery implements BatchDelivery {
 		const isInTime = await resolvesWithin(clock, this.#opening, openPatience);
 		if (this.#failure !== undefined) throw this.#failure;
 		if (!isInTime && !signal.aborted) log.warn("NATS has not said where the lane stands; events go to the spool.", {});
-		const { acknowledged, pending } = state;
+		const { newest, unsettled = state.pending } = this.#delivery;
 		const { account, end } = this.#spool;
-		const sequence = Math.max(acknowledged.sequence, pending?.lastSequence ?? 0, end.sequence);
-		const cursor = account.left.records > 0 ? end.cursor : acknowledged.cursor;
-		return { mark: { batch: acknowledged.batch, cursor, sequence }, forced: undefined, unconfirmed: 0 };
+		const mark = this.#mark ?? state.acknowledged;
+		const sequence = Math.max(mark.sequence, unsettled?.lastSequence ?? 0, end.sequence);
+		// A loss of power may have taken what was stored last, and not what was delivered of it.
+		const isAhead = account.left.records === 0 || (newest.run === end.run && newest.sequence >= end.sequence);
+		return { mark: { batch: mark.batch, cursor: isAhead ? mark.cursor : end.cursor, sequence }, forced: undefined, unconfirmed: 0 };
 	}
 
 	async send(cut: CutBatch): Promise<Delivered> {
 		const { mode, signal, clock } = this.#options;
-		for (;;) {
+		for (let isTooLarge = false; ; ) {
 			if (this.#failure !== undefined) throw this.#failure;
-			if (mode === "when-away" && !this.#isBehind) {
+			const isFirst = mode === "when-away" ? !this.#isBehind : isTooLarge && this.#spool.account.left.records === 0;
+			if (isFirst) {
 				const outcome = await this.#sendDirectly(cut);
 				if (outcome !== undefined) return outcome;
 			}
-			if (await this.#store(cut)) return { kind: "delivered", published: cut.count, truncated: 0, tooLarge: 0 };
+			const status = await this.#store(cut);
+			if (status === "stored") return { kind: "delivered", published: cut.count, truncated: 0, tooLarge: 0 };
+			isTooLarge = status === "too_large";
 			signal.throwIfAborted();
 			await clock.sleep(diskRetry, signal);
+			// Where nothing is left on disk meanwhile, it goes directly again.
+			this.#drain();
 		}
 	}
 
@@ -154,7 +169,8 @@ export class SpooledDelivery implements BatchDelivery {
 		if (this.#failure !== undefined) return { status: "unhealthy", message: describeError(this.#failure) };
 		const { mode, clock } = this.#options;
 		const { fault, account } = this.#spool;
-		if (fault !== undefined) return { status: "degraded", message: fault };
+		const isNeeded = this.#isBehind || clock.monotonic() - this.#refusedAt < refusalNotice;
+		if (fault !== undefined && isNeeded) return { status: "degraded", message: fault };
 		// What goes to disk first is always there for a moment.
 		if (account.left.records === 0 || (mode === "always" && clock.monotonic() - this.#progressAt < patience)) return undefined;
 		const { left, bytes } = account;
@@ -185,6 +201,7 @@ export class SpooledDelivery implements BatchDelivery {
 
 	/** Closes the spool, when the signal has fired and every send is settled. What is left is sent by the next run. Safe twice. */
 	async close(): Promise<void> {
+		this.#failure ??= new OperatingError("spool_closed", "The agent has ended");
 		await this.#opening;
 		await this.#draining;
 		await this.#spool.close();
@@ -193,15 +210,32 @@ export class SpooledDelivery implements BatchDelivery {
 	/** Never rejects. */
 	async #openSink(): Promise<void> {
 		try {
-			await this.#delivery.open();
+			this.#mark = (await this.#delivery.open()).mark;
+			this.#through = await this.#findDelivered();
 			this.#announced = this.#delivery.unsettled;
 			// Decided here, so that the account that is kept when the lane is open has it.
 			if (this.#announced !== undefined && !(await this.#isOnDisk(this.#announced))) this.#giveUpAnnounced();
 			this.#isOpen = true;
-			if (this.#spool.account.left.records > 0) this.#drain();
+			if (this.#isBehind) this.#drain();
 		} catch (error) {
 			if (!this.#options.signal.aborted) this.#failure = error;
 		}
+	}
+
+	/** Records are delivered in order: what the sink has of the spool ends with the newest event that it has, where that is in a record here. */
+	async #findDelivered(): Promise<number> {
+		const { run, sequence } = this.#delivery.newest;
+		const { clock, log, signal } = this.#options;
+		for (let attempt = 0; attempt < findAttemptsMax && run > 0 && this.#spool.account.left.records > 0; attempt++) {
+			try {
+				return await this.#spool.find(run, sequence);
+			} catch (error) {
+				if (!(error instanceof OperatingError)) throw error;
+				log.error("The spool cannot be read.", { error: describeError(error) });
+				await clock.sleep(diskRetry, signal);
+			}
+		}
+		return 0;
 	}
 
 	/** True where the batch of a manifest is in the oldest record. What the disk does not say now is seen when it is sent. */
@@ -231,8 +265,9 @@ export class SpooledDelivery implements BatchDelivery {
 		try {
 			if (!this.#isOpen) await Promise.race([this.#opening, patient]);
 			if (this.#failure !== undefined) throw this.#failure;
-			if (!this.#isOpen || this.#isBehind) return undefined;
-			const { truncated, tooLarge } = await this.#sendRest(keptOf(cut), abort.signal);
+			if (!this.#isOpen || (this.#isBehind && this.#options.mode === "when-away")) return undefined;
+			const kept = keptOf(cut);
+			const { truncated, tooLarge } = await this.#sendRest(kept, this.#reached(kept), abort.signal);
 			return { kind: "delivered", published: cut.count - tooLarge, truncated, tooLarge };
 		} catch (error) {
 			if (!abort.signal.aborted || error !== abort.signal.reason) throw error;
@@ -250,22 +285,23 @@ export class SpooledDelivery implements BatchDelivery {
 		this.#announced = undefined;
 	}
 
-	async #store({ memory, offset, length, count, lastSequence, lastCursor, run }: CutBatch): Promise<boolean> {
+	async #store({ memory, offset, length, count, firstSequence, lastSequence, lastCursor, run }: CutBatch): Promise<AppendStatus> {
 		if (this.#spool.account.left.records === 0) this.#progressAt = this.#options.clock.monotonic();
 		const outcome = await this.#spool.append({
 			number: this.#spool.end.number + 1,
 			run,
 			count,
-			firstSequence: lastSequence - count + 1,
+			firstSequence,
 			lastSequence,
 			lastCursor,
 			time: this.#options.clock.now(),
 			payload: memory.bytes.subarray(offset, offset + length),
 		});
-		if (outcome !== "stored") return false;
-		this.#isBehind = true;
-		this.#drain();
-		return true;
+		if (outcome === "stored") {
+			this.#isBehind = true;
+			this.#drain();
+		} else this.#refusedAt = this.#options.clock.monotonic();
+		return outcome;
 	}
 
 	#drain(): void {
@@ -285,7 +321,8 @@ export class SpooledDelivery implements BatchDelivery {
 			try {
 				const record = await this.#spool.head(clock.now());
 				if (record === undefined) return await this.#empty(mode === "when-away");
-				const { truncated, tooLarge } = await this.#sendRest(record, signal);
+				const reached = this.#reachedOf(record);
+				const { truncated, tooLarge } = await this.#sendRest(record, reached, signal);
 				this.#truncated += truncated;
 				this.#tooLarge += tooLarge;
 				await this.#spool.acknowledge(record.number);
@@ -311,11 +348,11 @@ export class SpooledDelivery implements BatchDelivery {
 		this.#options.log.info("The spool is empty; events go to NATS directly again.");
 	}
 
-	/** Sends what the sink does not have of a batch, cut as it was cut when it may have been sent before. */
-	async #sendRest(kept: KeptBatch, signal: AbortSignal): Promise<{ truncated: number; tooLarge: number }> {
-		const { firstSequence, lastSequence, lastCursor } = kept;
+	/** Sends what the sink does not have of a batch behind `reached`, cut as it was cut when it may have been sent before. */
+	async #sendRest(kept: KeptBatch, reached: number, signal: AbortSignal): Promise<{ truncated: number; tooLarge: number }> {
+		const { lastSequence, lastCursor } = kept;
 		const sum = { truncated: 0, tooLarge: 0 };
-		for (let next = Math.max(firstSequence, this.#reached(kept) + 1); next <= lastSequence; ) {
+		for (let next = reached + 1; next <= lastSequence; ) {
 			const { unsettled } = this.#delivery;
 			const isAgain = unsettled !== undefined && unsettled.firstSequence >= next && holds(kept, unsettled);
 			if (isAgain) this.#announced = undefined;
@@ -325,24 +362,30 @@ export class SpooledDelivery implements BatchDelivery {
 				? { first: unsettled.firstSequence, last: unsettled.lastSequence, cursor: unsettled.lastCursor }
 				: { first: next, last: lastSequence, cursor: lastCursor };
 			const outcome = await this.#delivery.send(this.#cutter.cut(kept, range), signal);
-			assert(outcome.kind === "delivered", "What is kept is never read again");
-			sum.truncated += outcome.truncated;
-			sum.tooLarge += outcome.tooLarge;
-			next = range.last + 1;
+			// A part of it had arrived before, and nobody knew.
+			if (outcome.kind === "rewind") next = Math.max(next, this.#reached(kept) + 1);
+			else {
+				sum.truncated += outcome.truncated;
+				sum.tooLarge += outcome.tooLarge;
+				next = range.last + 1;
+			}
 		}
 		return sum;
 	}
 
-	/** Sequence of the last event of a batch that the sink has; below its first for none. */
-	#reached({ run, firstSequence, lastSequence, count }: KeptBatch): number {
+	/** Sequence of the last event of a batch that the sink has, by what this lane sent or asked; below its first for none. */
+	#reached({ run, firstSequence, lastSequence }: KeptBatch): number {
 		const { newest } = this.#delivery;
-		const isOwn = run === this.#options.run;
-		let reached = firstSequence - 1;
-		if (run === newest.run) reached = Math.min(lastSequence, Math.max(reached, newest.sequence));
-		// Runs are delivered one behind the other; what this one cut, nobody delivered before it.
-		else if (!isOwn && epochOf(run) < epochOf(newest.run)) reached = lastSequence;
-		const events = reached - firstSequence + 1;
-		if (!isOwn && events > 0) this.#beforehand = plus(this.#beforehand, { records: events === count ? 1 : 0, events });
+		return run === newest.run ? Math.min(lastSequence, Math.max(firstSequence - 1, newest.sequence)) : firstSequence - 1;
+	}
+
+	/** The same of a record, which may be one of a run before; what it had delivered of it is not this one's. */
+	#reachedOf(record: SpoolRecord): number {
+		const { run, number, count, firstSequence, lastSequence } = record;
+		if (run === this.#options.run) return this.#reached(record);
+		const reached = number < this.#through ? lastSequence : this.#reached(record);
+		const events = Math.min(count, reached - firstSequence + 1);
+		if (events > 0) this.#beforehand = plus(this.#beforehand, { records: reached === lastSequence ? 1 : 0, events });
 		return reached;
 	}
 }

@@ -43,8 +43,8 @@ export interface SpoolEnd {
 	readonly cursor: string;
 }
 
-/** The outcome as far as it can travel between threads: what the disk said is the fault of the store. */
-export type AppendStatus = AppendOutcome["status"];
+/** The outcome as far as its lane has to know it. too_large: this record will never be taken; what the disk said is the fault of the store. */
+export type AppendStatus = "stored" | "refused" | "too_large";
 
 /** What became of a record that was given to the spool. */
 export type AppendOutcome =

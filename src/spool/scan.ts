@@ -124,6 +124,18 @@ export function isBodyWhole(file: SpoolFile, { at, end, head }: FoundRecord): bo
 	return sum === head.bodySum;
 }
 
+/** The heads of the records in a segment from `from` on that were stored at `least` or later, in order. Throws what the system says. */
+export function* headsOf(stretch: Stretch, from: number, least: Place): Generator<RecordHead> {
+	let place = least;
+	for (let search = from; ; ) {
+		const record = findRecord(stretch, search, place);
+		if (record === undefined) return;
+		yield record.head;
+		search = record.end;
+		place = placeBehind(record.head);
+	}
+}
+
 /** The cursor of a record that is whole. Throws what the system says. */
 export function cursorOf(file: SpoolFile, { at, head }: FoundRecord): string {
 	return new TextDecoder().decode(readUpTo(file, head.cursorBytes, at + recordHeadBytes));

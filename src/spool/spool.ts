@@ -4,9 +4,10 @@ import { MiB } from "../base/units.ts";
 import type { SpoolFiles } from "../platform/spool-files.ts";
 import { type Amount, type DropReason, minus, noAmount, noDrops, noRefusals, plus, type RefusalReason, type SpoolAccount } from "./account.ts";
 import { Intake } from "./intake.ts";
+import { closing } from "./open-segments.ts";
 import { HeadReader } from "./reader.ts";
 import type { AppendOutcome, SpoolEnd, SpoolLimits, SpoolRecord } from "./record.ts";
-import type { FoundRecord } from "./scan.ts";
+import { type FoundRecord, headsOf, withoutHoles } from "./scan.ts";
 import {
 	checksum,
 	cursorBytesMax,
@@ -38,6 +39,7 @@ interface Lease {
  */
 export class Spool implements Disposable {
 	readonly #lane: SpoolLane;
+	readonly #files: SpoolFiles;
 	readonly #limits: SpoolLimits;
 	readonly #tag: number;
 	readonly #shelf: Shelf;
@@ -61,6 +63,7 @@ export class Spool implements Disposable {
 		assert(limits.maxBytes >= MiB, "A spool has room for a few segments");
 		assert(limits.maxAge > 0, "A spool keeps something for a while");
 		this.#lane = lane;
+		this.#files = files;
 		this.#limits = limits;
 		this.#tag = laneTag(lane);
 		const note = (what: string, cause: unknown) => void this.#note(what, cause);
@@ -236,6 +239,33 @@ export class Spool implements Disposable {
 			this.#note("Look for what is expired in the spool", cause);
 		}
 		this.#release();
+	}
+
+	/**
+	 * Number of the last record of a run that holds an event of `sequence` or before it; 0 where none is here. Reads the head of every record, and passes over what the
+	 * disk cannot read. Throws OperatingError "spool_read" where it cannot open a segment.
+	 */
+	find(run: number, sequence: number): number {
+		assert(!this.#isClosed, "The spool is open");
+		const { segments, gone } = this.#shelf;
+		let number = 0;
+		for (const [index, segment] of segments.entries()) {
+			try {
+				const file = this.#files.read(segment.path);
+				if (file === undefined) continue;
+				const stretch = { file: withoutHoles(file), tag: this.#tag, end: segment.bytes, below: this.#shelf.endOf(index) };
+				const least = index === 0 ? noAmount : segment.before;
+				closing(file, () => {
+					for (const head of headsOf(stretch, segment.headerBytes, least)) {
+						const isLeft = head.before.records >= gone.records;
+						if (isLeft && head.run === run && head.firstSequence <= sequence) number = head.number;
+					}
+				});
+			} catch (cause) {
+				throw new OperatingError("spool_read", `Read the spool in ${segment.path}`, { cause, hint: "check the disk of orchestrator.state_dir" });
+			}
+		}
+		return number;
 	}
 
 	/**

@@ -1,6 +1,6 @@
 import { describeError } from "../base/errors.ts";
 import type { SpoolAccount } from "./account.ts";
-import type { AppendStatus, SpoolEnd, SpoolRecord } from "./record.ts";
+import type { AppendOutcome, AppendStatus, SpoolEnd, SpoolRecord } from "./record.ts";
 import type { Spool } from "./spool.ts";
 
 /**
@@ -12,6 +12,8 @@ export interface SpoolStore {
 	append(record: SpoolRecord): Promise<AppendStatus>;
 	/** The oldest record that is left (Spool.head), in memory of its own. Rejects with OperatingError "spool_read". */
 	head(now: number): Promise<SpoolRecord | undefined>;
+	/** Number of the last record of a run that holds an event of `sequence` or before it (Spool.find); 0 for none. Rejects with OperatingError "spool_read". */
+	find(run: number, sequence: number): Promise<number>;
 	/** The head is done with (Spool.acknowledge). */
 	acknowledge(number: number): Promise<boolean>;
 	/** What comes up with time (Spool.tick). */
@@ -29,8 +31,9 @@ export interface SpoolStore {
 /** A spool on the thread of its caller, whom every call blocks for as long as the disk does. */
 export function localStore(spool: Spool): SpoolStore {
 	return {
-		append: async (record) => spool.append(record).status,
+		append: async (record) => statusOf(spool.append(record)),
 		head: async (now) => spool.head(now),
+		find: async (run, sequence) => spool.find(run, sequence),
 		acknowledge: async (number) => spool.acknowledge(number),
 		tick: async (now) => spool.tick(now),
 		rest: async () => spool.rest(),
@@ -45,4 +48,9 @@ export function localStore(spool: Spool): SpoolStore {
 			return spool.fault === undefined ? undefined : describeError(spool.fault);
 		},
 	};
+}
+
+function statusOf(outcome: AppendOutcome): AppendStatus {
+	if (outcome.status === "stored") return "stored";
+	return outcome.reason === "spool_too_large" ? "too_large" : "refused";
 }

@@ -137,7 +137,16 @@ async function deliver(delivery: LaneDelivery, clock: SimClock, watch: Watch): P
 		const text = new TextEncoder().encode(JSON.stringify(Array.from({ length: count }, (_, index) => first + 1 + index)));
 		memory.bytes.set(text);
 		read += count;
-		const outcome = await delivery.send({ memory, offset: 0, length: text.length, count, lastSequence: read, lastCursor: `i=${read}`, run: 0 });
+		const outcome = await delivery.send({
+			memory,
+			offset: 0,
+			length: text.length,
+			count,
+			firstSequence: read - count + 1,
+			lastSequence: read,
+			lastCursor: `i=${read}`,
+			run: 0,
+		});
 		if (outcome.kind === "rewind") throw new Error(outcome.reason);
 		watch.delivered++;
 	}

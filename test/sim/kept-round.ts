@@ -246,8 +246,7 @@ class Life {
 		this.#state = state;
 		const limits = { maxBytes: 64 * 1024 * 1024, maxAge: Number.POSITIVE_INFINITY, fsync: power ? "always" : "never" } as const;
 		const spool = localStore(openSpool("/s", { name: "kernel", id: state.id }, limits, { files: guardedFiles(this.#house.disk, this.#guard), log }));
-		state.beginRun(state.epoch + 1);
-		const run = makeRun(state.epoch, random.next());
+		const run = makeRun(random.next());
 		const common = { state, clock, log, signal };
 		const direct = sink.lane({ collector: "kernel", id: state.id, cluster: options.cluster, node: options.node });
 		const delivery = new LaneDelivery({ ...common, source: "kept", sink: direct, configuration: "" });
@@ -270,7 +269,16 @@ class Life {
 			const memory = Memory.allocate(batchHeadroom + text.length + batchTailroom);
 			memory.bytes.set(text, batchHeadroom);
 			sequence += count;
-			const outcome = await lane.send({ memory, offset: batchHeadroom, length: text.length, count, lastSequence: sequence, lastCursor: "", run });
+			const outcome = await lane.send({
+				memory,
+				offset: batchHeadroom,
+				length: text.length,
+				count,
+				firstSequence: sequence - count + 1,
+				lastSequence: sequence,
+				lastCursor: "",
+				run,
+			});
 			if (this.#isDead) return;
 			if (outcome.kind !== "delivered" || outcome.tooLarge > 0) throw new Error(`A batch became ${JSON.stringify(outcome)}`);
 			house.say(`source: ${numbers[0]} to ${numbers.at(-1)}, sequences to ${sequence}, are safe`);

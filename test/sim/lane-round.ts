@@ -136,7 +136,16 @@ async function live(world: World, life: number, configuration: string): Promise<
 			forced = undefined;
 			read = events.at(-1) ?? read;
 			const lastSequence = sequence + events.length;
-			const batch = { memory, offset: 0, length: text.length, count: events.length, lastSequence, lastCursor: `i=${read}`, run: 0 };
+			const batch = {
+				memory,
+				offset: 0,
+				length: text.length,
+				count: events.length,
+				firstSequence: sequence + 1,
+				lastSequence,
+				lastCursor: `i=${read}`,
+				run: 0,
+			};
 			const outcome = await delivery.send(batch);
 			mark = outcome.kind === "rewind" ? outcome.mark : { ...mark, sequence: lastSequence };
 			if (outcome.kind === "rewind") read = placeOf(mark.cursor);

@@ -213,11 +213,19 @@ export class NatsLane implements SinkLane {
 		}
 		if (stored.number < this.#known.batch) return this.#wentBack(stored);
 		if (stored.number === this.#known.batch) return undefined;
-		if (isSameBatch(stored, batch)) return this.#delivered(batch);
+		if (isSameBatch(stored, batch)) {
+			this.#delivered(batch);
+			if (stored.published > 0) this.#published = stored.published;
+			return this.#known;
+		}
 		if (this.#givenBack !== undefined && isSameBatch(stored, this.#givenBack)) return this.#delivered(this.#givenBack);
 		if (this.#isNew && (isOtherCut(stored, batch) || isEarlierCut(stored, batch))) return this.#arrivedLate(stored);
 		// A number was skipped, and its batch arrives late. What a live lane sent before is not in this batch; behind a stream that went back it is, read again.
-		if (stored.number < batch.number) return overlaps(stored, batch) ? this.#wentBack(stored, batch.number - 1) : undefined;
+		if (stored.number < batch.number) {
+			if (overlaps(stored, batch)) return this.#wentBack(stored, batch.number - 1);
+			this.#published = Math.max(this.#published, stored.published);
+			return undefined;
+		}
 		throw twoWriters(this.#subject, this.#identity.id, stored);
 	}
 

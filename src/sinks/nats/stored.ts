@@ -1,5 +1,4 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
-import { isBefore } from "../../base/run.ts";
 import type { Batch } from "../sink.ts";
 import { decodeCursor } from "./headers.ts";
 import { explainApiFailure } from "./stream.ts";
@@ -54,18 +53,19 @@ export async function isRemoved(manager: JetStreamManager, stream: string, strea
 
 /** True where what is stored is this very batch, and not one that another writer gave the same number. */
 export function isSameBatch(stored: StoredBatch, batch: Batch): boolean {
-	const isSameCut = stored.count === batch.count && stored.sequence === batch.lastSequence && stored.cursor === batch.lastCursor;
-	return isSameCut && stored.number === batch.number && stored.run === batch.run;
+	if (stored.number !== batch.number || stored.run !== batch.run || stored.sequence !== batch.lastSequence) return false;
+	// Of a run each number is one batch, which may hold fewer events than it covers: those that no message can carry are left out.
+	return batch.run > 0 || (stored.count === batch.count && stored.cursor === batch.lastCursor);
 }
 
-/** True where what is stored was cut before this batch, under its number or a later one. Only for lanes whose batches name their run. */
+/** True where what is stored is of another run than this batch, or of the same and before its end, under its number or a later one. Only for lanes whose batches name their run. */
 export function isEarlierCut(stored: StoredBatch, { number, run, lastSequence }: Batch): boolean {
-	return stored.run > 0 && run > 0 && stored.number >= number && isBefore(stored, { run, sequence: lastSequence });
+	return stored.run > 0 && run > 0 && stored.number >= number && (stored.run !== run || stored.sequence < lastSequence);
 }
 
 /** True where this batch holds events that are stored already. Only for sources that can be read again: the others give each event a place once. */
 export function overlaps(stored: StoredBatch, batch: Batch): boolean {
-	return stored.cursor !== "" && batch.lastSequence - batch.count < stored.sequence;
+	return batch.run === 0 && stored.cursor !== "" && batch.lastSequence - batch.count < stored.sequence;
 }
 
 /**
@@ -75,7 +75,7 @@ export function overlaps(stored: StoredBatch, batch: Batch): boolean {
 export function isOtherCut(stored: StoredBatch, batch: Batch): boolean {
 	const beginsTogether = stored.count > 0 && stored.sequence - stored.count === batch.lastSequence - batch.count;
 	const isOther = stored.number === batch.number ? stored.sequence !== batch.lastSequence : stored.number > batch.number;
-	return stored.cursor !== "" && beginsTogether && isOther;
+	return batch.run === 0 && stored.cursor !== "" && beginsTogether && isOther;
 }
 
 function whole(text: string): number {
