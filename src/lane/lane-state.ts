@@ -9,8 +9,9 @@
  *   ["m", number, count, first sequence, last sequence, first cursor, last cursor, configuration, previous]
  *                                  a manifest, written before its batch is sent: how batch `number` is cut, and which one was acknowledged last, where that
  *                                  is not the number before
- *   ["a", number, sequence, cursor]
- *                                  batch `number` is acknowledged; sequence and cursor are those behind its last event
+ *   ["a", number, sequence, cursor, run]
+ *                                  batch `number` is acknowledged; sequence and cursor are those behind its last event, and the run is the one that cut it,
+ *                                  where its source cannot be read again: another one than the manifest's is that of an agent on a copy of this state
  *   ["t", lane]                    this lane took over the place of another one, before its first batch
  *   ["s", id]                      its spool was begun by the lane `id`, whose state was lost, and is this one's now
  *
@@ -62,6 +63,23 @@ export interface LaneBeginning extends LaneMark {
 	readonly adopted?: string;
 }
 
+/** An event that is delivered, as a manifest tells it. */
+export interface SettledEvent {
+	readonly configuration: string;
+	readonly sequence: number;
+}
+
+/** What a manifest says of the events that are delivered: its own, or all before them where it is not acknowledged. */
+export function settledBy(manifest: Manifest, mark: LaneMark): SettledEvent {
+	const { configuration, firstSequence, lastSequence } = manifest;
+	return { configuration, sequence: isSettled(manifest, mark) ? lastSequence : firstSequence - 1 };
+}
+
+/** True where the batch of a manifest is acknowledged, and not another one of its number. */
+function isSettled({ number, configuration }: Manifest, { batch, run }: LaneMark): boolean {
+	return number <= batch && (run === undefined || String(run) === configuration);
+}
+
 /**
  * The state of one lane, open. One writer: the thread that publishes. Every write is one small append; `append` and `acknowledge` cost microseconds, but
  * for the first manifest and a rewriting once per mebibyte, which cost a sync each. Throws OperatingError "state_write" where the disk refuses; the state is
@@ -73,6 +91,8 @@ export interface LaneState extends Disposable {
 	readonly acknowledged: LaneMark;
 	/** The batch next to what is acknowledged, where it was cut before. Read it after the sink's word was noted. */
 	readonly pending: Manifest | undefined;
+	/** The newest event that is known here to be delivered: sequence, and the `configuration` of the manifest that tells it. Undefined before the first manifest. */
+	readonly settled: SettledEvent | undefined;
 	/** What `SinkLane.open` is told. */
 	readonly beginning: LaneBeginning;
 	/** The lane that its spool was begun by: itself, or one whose state was lost. */
@@ -179,6 +199,10 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 	return { id, lane, mark, manifest, adopted, spool, length: content.length, whole: !damaged && isBegun };
 }
 
+function isSameMark(one: LaneMark, other: LaneMark): boolean {
+	return one.batch === other.batch && one.cursor === other.cursor && one.sequence === other.sequence && one.run === other.run;
+}
+
 /** The mark that a manifest implies. */
 function markBefore(manifest: Manifest, mark: LaneMark): LaneMark {
 	const batch = manifest.previous ?? manifest.number - 1;
@@ -221,8 +245,14 @@ class FileLaneState implements LaneState {
 	}
 
 	get pending(): Manifest | undefined {
-		if (this.#manifest === undefined || this.#manifest.number <= this.#mark.batch) return undefined;
-		return this.#manifest.previous !== undefined || this.#manifest.number === this.#mark.batch + 1 ? this.#manifest : undefined;
+		const manifest = this.#manifest;
+		if (manifest === undefined || isSettled(manifest, this.#mark)) return undefined;
+		const isNext = manifest.number === this.#mark.batch + 1;
+		return isNext || manifest.previous !== undefined || this.#mark.run !== undefined ? manifest : undefined;
+	}
+
+	get settled(): SettledEvent | undefined {
+		return this.#manifest === undefined ? undefined : settledBy(this.#manifest, this.#mark);
 	}
 
 	get beginning(): LaneBeginning {
@@ -247,7 +277,7 @@ class FileLaneState implements LaneState {
 	acknowledge(mark: LaneMark): void {
 		// Behind a write that failed it is written all the same: whoever hears nothing takes the disk for well again.
 		const isWell = this.#closed || (this.#file !== undefined && !this.#torn);
-		if (isWell && mark.batch === this.#mark.batch && mark.cursor === this.#mark.cursor && mark.sequence === this.#mark.sequence) return;
+		if (isWell && isSameMark(mark, this.#mark)) return;
 		this.#write({ kind: "acknowledged", mark }, false);
 		this.#mark = mark;
 	}

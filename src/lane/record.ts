@@ -8,6 +8,8 @@ export interface LaneMark {
 	readonly cursor: string;
 	/** Of the last event; 0 for none. */
 	readonly sequence: number;
+	/** The run that cut that batch (base/run.ts), where its source cannot be read again. */
+	readonly run?: number;
 }
 
 /** A batch as it was cut, so that it can be cut the same way again. */
@@ -82,7 +84,7 @@ function toJson(record: LaneRecord): readonly (string | number)[] {
 			return previous === undefined ? cut : [...cut, previous];
 		}
 		case "acknowledged":
-			return ["a", record.mark.batch, record.mark.sequence, record.mark.cursor];
+			return ["a", record.mark.batch, record.mark.sequence, record.mark.cursor, ...(record.mark.run === undefined ? [] : [record.mark.run])];
 		case "adopted":
 			return ["t", record.lane];
 		case "spool":
@@ -107,7 +109,9 @@ function fromJson(value: readonly unknown[]): LaneRecord | undefined {
 			},
 		};
 	}
-	if (tag === "a" && whole(a) && whole(b) && text(c)) return { kind: "acknowledged", mark: { batch: a, sequence: b, cursor: c } };
+	if (tag === "a" && whole(a) && whole(b) && text(c)) {
+		return { kind: "acknowledged", mark: { batch: a, sequence: b, cursor: c, ...(whole(d) ? { run: d } : {}) } };
+	}
 	if (tag === "t" && text(a)) return { kind: "adopted", lane: a };
 	if (tag === "s" && text(a)) return { kind: "spool", id: a };
 	// A newer version may have more fields behind these: whoever reads looks at the version first.

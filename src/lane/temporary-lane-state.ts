@@ -1,4 +1,4 @@
-import type { LaneState } from "./lane-state.ts";
+import { type LaneState, settledBy } from "./lane-state.ts";
 import type { LaneMark, Manifest } from "./record.ts";
 
 /** The state of a lane that nobody needs after the agent has ended, such as that of events shown on a terminal. Nothing is written anywhere. */
@@ -12,6 +12,9 @@ export function temporaryLaneState(id: string): LaneState {
 		},
 		get pending() {
 			return manifest !== undefined && manifest.number > acknowledged.batch ? manifest : undefined;
+		},
+		get settled() {
+			return manifest === undefined ? undefined : settledBy(manifest, acknowledged);
 		},
 		get beginning() {
 			return { ...acknowledged, fresh: manifest === undefined };

@@ -11,12 +11,12 @@ import { randomId } from "../platform/random.ts";
 import { systemSpoolFiles } from "../platform/spool-files.ts";
 import { systemStateFiles } from "../platform/state-files.ts";
 import type { LaneIdentity, Sink } from "../sinks/sink.ts";
-import { peekSpoolId } from "../spool/open-spool.ts";
 import type { SpoolLimits } from "../spool/record.ts";
 import type { SpoolLane } from "../spool/segment.ts";
 import type { SpoolStore } from "../spool/store.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
+import { adoptSpool } from "./adopt-spool.ts";
 import { LaneDelivery } from "./lane-delivery.ts";
 import { LaneWriter } from "./lane-writer.ts";
 import type { DataWorkerOptions } from "./messages.ts";
@@ -122,13 +122,7 @@ async function openLaneSpool(
 	const { max_bytes: maxBytes, max_age: age, fsync } = config.orchestrator.spool;
 	const limits: SpoolLimits = { maxBytes, maxAge: age === 0 ? Number.POSITIVE_INFINITY : age, fsync: fsync === 0 ? "always" : fsync };
 	try {
-		// A state that never had a batch to send, beside a spool with events in it: the state of the lane that began it was lost, and the events were not.
-		const begun = state.beginning.fresh ? peekSpoolId(stateDirectory, name, systemSpoolFiles) : undefined;
-		if (begun !== undefined && begun !== state.spool) {
-			state.adoptSpool(begun);
-			log.warn("The spool holds events of a lane whose state was lost; this one sends them.", { lane: begun });
-		}
-		const lane: SpoolLane = { name, id: state.spool };
+		const lane = adoptSpool(state, { directory: stateDirectory, name, files: systemSpoolFiles, log });
 		return { spool: await openSpool(lane, { directory: stateDirectory, limits, logLevel: config.orchestrator.log_level }) };
 	} catch (error) {
 		// Events go on without it: what the sink does not take waits in the ring, and is dropped and counted where that is full.

@@ -167,6 +167,9 @@ test("LaneWriter goes on where its state cannot be written, says so once, and ta
 		get pending() {
 			return inner.pending;
 		},
+		get settled() {
+			return inner.settled;
+		},
 		get beginning() {
 			return inner.beginning;
 		},

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { describeError, OperatingError } from "../base/errors.ts";
-import type { LaneState } from "../lane/lane-state.ts";
+import type { LaneState, SettledEvent } from "../lane/lane-state.ts";
 import type { LaneMark, Manifest } from "../lane/record.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Memory } from "../platform/ffi/memory.ts";
@@ -43,6 +43,7 @@ export class LaneDelivery implements BatchDelivery {
 	#unsettled: Manifest | undefined;
 	/** The newest event that the sink has, by the run that cut it. */
 	#newest = { run: 0, sequence: 0 };
+	#settled: SettledEvent | undefined;
 	#isOpen = false;
 	/** Events that the sink had when the lane was opened. */
 	#found = 0;
@@ -80,6 +81,11 @@ export class LaneDelivery implements BatchDelivery {
 		return this.#newest;
 	}
 
+	/** The newest event of the runs before that the state knew to be delivered. */
+	get settled(): SettledEvent | undefined {
+		return this.#settled;
+	}
+
 	/** Most bytes of a batch that goes through. */
 	bytesMax(): number {
 		return Math.min(this.#ceiling, this.#options.sink.batchBytesMax());
@@ -91,11 +97,12 @@ export class LaneDelivery implements BatchDelivery {
 		const position = await sink.open(state.beginning, signal);
 		const local = state.acknowledged;
 		const before = state.pending;
-		const pending = before !== undefined && before.number > position.batch ? before : undefined;
+		this.#settled = state.settled;
+		const pending = before !== undefined && (source === "kept" || before.number > position.batch) ? before : undefined;
 		this.#enter(position, local, pending);
-		// Of a lane whose spool is this one's now, what the stream holds tells how far that spool was emptied.
+		// Of a lane before, whose spool may be this one's now, what the stream holds tells how far that spool was emptied.
 		const { finding } = position;
-		const { run = 0, sequence } = finding?.kind === "adopted" && finding.lane === state.spool ? finding : position;
+		const { run = 0, sequence } = finding?.kind === "adopted" ? finding : position;
 		this.#newest = { run, sequence };
 		this.#found = this.#published;
 		this.#isOpen = true;
@@ -204,7 +211,7 @@ export class LaneDelivery implements BatchDelivery {
 			}
 			const sequence = Math.max(lastSequence, position.sequence);
 			this.#newest = { run, sequence };
-			this.#acknowledge({ batch: number, cursor: lastCursor, sequence });
+			this.#acknowledge({ batch: number, cursor: lastCursor, sequence, ...(run > 0 ? { run } : {}) });
 			return { kind: "delivered", published: count, truncated: 0, tooLarge: 0 };
 		}
 	}
@@ -214,7 +221,9 @@ export class LaneDelivery implements BatchDelivery {
 		const again = this.#unsettled;
 		this.#unsettled = undefined;
 		const isAgain = again?.firstSequence === firstSequence && again.lastSequence === lastSequence && again.configuration === configuration;
-		return again !== undefined && isAgain ? again.number : Math.max(this.#number, again?.number ?? 0) + 1;
+		// Unless another agent, on a copy of the state, has used it.
+		if (again !== undefined && isAgain && again.number > this.#mark.batch) return again.number;
+		return Math.max(this.#number, again?.number ?? 0) + 1;
 	}
 
 	/** The limit fell while the batch waited. What can be read again is cut anew; what cannot is split where its events meet. */
@@ -296,8 +305,8 @@ export class LaneDelivery implements BatchDelivery {
 	}
 }
 
-function markOf({ batch, cursor, sequence }: LanePosition): LaneMark {
-	return { batch, cursor, sequence };
+function markOf({ batch, cursor, sequence, run = 0 }: LanePosition): LaneMark {
+	return { batch, cursor, sequence, ...(run > 0 ? { run } : {}) };
 }
 
 /** The bytes that a sink takes, where that is what it complains of. */

@@ -30,6 +30,14 @@ const tickInterval = 1000;
 /** Why a direct send ends early. Compared by identity. */
 const late = new OperatingError("spool_late", "The sink did not answer in time");
 
+/** The last record of runs before that the sink has something of, and up to which event. Everything before it is delivered. */
+interface Delivery {
+	readonly number: number;
+	readonly sequence: number;
+}
+
+const nothing: Delivery = { number: 0, sequence: 0 };
+
 /** What a spooled delivery needs. */
 export interface SpooledDeliveryOptions {
 	/** Where batches go, directly or from disk. Its source is "kept". */
@@ -69,8 +77,7 @@ export class SpooledDelivery implements BatchDelivery {
 	#isOpen = false;
 	/** Where the lane stood by its sink when that opened it. */
 	#mark: LaneMark | undefined;
-	/** Number of the last record of a run before that the sink has something of; everything before it is delivered. */
-	#through = 0;
+	#through = nothing;
 	#refusedAt = Number.NEGATIVE_INFINITY;
 	#opening: Promise<void> | undefined;
 	#draining: Promise<void> | undefined;
@@ -222,20 +229,28 @@ export class SpooledDelivery implements BatchDelivery {
 		}
 	}
 
-	/** Records are delivered in order: what the sink has of the spool ends with the newest event that it has, where that is in a record here. */
-	async #findDelivered(): Promise<number> {
-		const { run, sequence } = this.#delivery.newest;
+	/**
+	 * Records are delivered in order: what the sink has of the spool ends with the newest event that it has, where that is in a record here, or with the last one that the
+	 * state knows to be delivered, where another agent on a copy of it has published meanwhile.
+	 */
+	async #findDelivered(): Promise<Delivery> {
+		const { newest, settled } = this.#delivery;
 		const { clock, log, signal } = this.#options;
-		for (let attempt = 0; attempt < findAttemptsMax && run > 0 && this.#spool.account.left.records > 0; attempt++) {
+		for (let attempt = 0; attempt < findAttemptsMax && this.#spool.account.left.records > 0; attempt++) {
 			try {
-				return await this.#spool.find(run, sequence);
+				const known = [newest, { run: Number(settled?.configuration ?? 0), sequence: settled?.sequence ?? 0 }];
+				for (const { run, sequence } of known) {
+					const number = run > 0 ? await this.#spool.find(run, sequence) : 0;
+					if (number > 0) return { number, sequence };
+				}
+				return nothing;
 			} catch (error) {
 				if (!(error instanceof OperatingError)) throw error;
 				log.error("The spool cannot be read.", { error: describeError(error) });
 				await clock.sleep(diskRetry, signal);
 			}
 		}
-		return 0;
+		return nothing;
 	}
 
 	/** True where the batch of a manifest is in the oldest record. What the disk does not say now is seen when it is sent. */
@@ -383,7 +398,8 @@ export class SpooledDelivery implements BatchDelivery {
 	#reachedOf(record: SpoolRecord): number {
 		const { run, number, count, firstSequence, lastSequence } = record;
 		if (run === this.#options.run) return this.#reached(record);
-		const reached = number < this.#through ? lastSequence : this.#reached(record);
+		const through = number === this.#through.number ? Math.min(lastSequence, this.#through.sequence) : 0;
+		const reached = number < this.#through.number ? lastSequence : Math.max(through, this.#reached(record));
 		const events = Math.min(count, reached - firstSequence + 1);
 		if (events > 0) this.#beforehand = plus(this.#beforehand, { records: reached === lastSequence ? 1 : 0, events });
 		return reached;

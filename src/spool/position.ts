@@ -30,10 +30,10 @@ export interface FoundPosition {
  * and what the system says.
  */
 export function readPosition(file: SpoolFile, tag: number, path: string): FoundPosition | undefined {
-	const found = ([0, 1] as const).flatMap((slot) => {
-		const gone = decodeSlot(readUpTo(file, slotBytes, slots[slot]), tag, path);
-		return gone === undefined ? [] : [{ gone, slot }];
-	});
+	const read = ([0, 1] as const).map((slot) => ({ slot, gone: decodeSlot(readUpTo(file, slotBytes, slots[slot]), tag, path) }));
+	const found = read.flatMap(({ slot, gone }) => (gone === undefined || gone === "foreign" ? [] : [{ slot, gone }]));
+	// What a lane before wrote, and this one overwrote, comes back with a loss of power: one slot is always this one's.
+	if (found.length === 0 && read.some(({ gone }) => gone === "foreign")) throw foreignLane(path);
 	return found.reduce<FoundPosition | undefined>(
 		(best, each) => (best !== undefined && best.gone.records >= each.gone.records ? best : each),
 		undefined,
@@ -97,12 +97,12 @@ function encodeSlot(gone: Gone, tag: number): Uint8Array {
 	return bytes;
 }
 
-function decodeSlot(bytes: Uint8Array, tag: number, path: string): Gone | undefined {
+function decodeSlot(bytes: Uint8Array, tag: number, path: string): Gone | "foreign" | undefined {
 	if (bytes.length < slotBytes) return undefined;
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 	if (view.getUint32(0, true) !== magic || view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
 	refuseNewer(view.getUint32(8, true), path);
-	if (view.getUint32(12, true) !== tag) throw foreignLane(path);
+	if (view.getUint32(12, true) !== tag) return "foreign";
 	return { records: getWhole(view, 16), events: getWhole(view, 24), number: getWhole(view, 32), sequence: getWhole(view, 40) };
 }
 

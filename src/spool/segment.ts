@@ -50,7 +50,7 @@
  *
  * The position is written after every acknowledgement, into the slot that was not synced last; the other one stands until this one is synced. It is synced before a
  * segment is removed, so that a removed segment is never taken for a lost one. An older position means that batches are found again that were
- * delivered: their runs and sequences tell it, beside those of the last batch that the stream holds. Never that one is skipped.
+ * delivered: the run and the sequence of the last batch that the stream holds tell it. Never that one is skipped.
  *
  * What survives what. The end of the process at any instant, kill -9 included: every record whose `append` returned "stored", with every setting of `fsync`. A record
  * that was being written is cut off when the spool is opened next. A loss of power, and a crash of the kernel:
