@@ -166,9 +166,12 @@ function makeHouse(seed: number, tell: (line: string) => void): House {
 
 /** The file of the lane is gone. */
 function loseState(house: House): void {
+	const files = house.files.view(({ bytes }) => bytes);
+	// The life before ended before it had one.
+	if (files.read("/s/lanes/kernel.lane") === undefined) return;
 	house.losses++;
 	house.say("--- the state of the lane is lost");
-	house.files.view(({ bytes }) => bytes).rename("/s/lanes/kernel.lane", `/s/lost-${house.losses}`);
+	files.rename("/s/lanes/kernel.lane", `/s/lost-${house.losses}`);
 }
 
 /** An agent on a copy of the state folder publishes a batch of its own, and is gone again. Its event has the number 0. */
