@@ -40,6 +40,7 @@ interface Lease {
 export class Spool implements Disposable {
 	readonly #lane: SpoolLane;
 	readonly #files: SpoolFiles;
+	readonly #folder: string;
 	readonly #limits: SpoolLimits;
 	readonly #tag: number;
 	readonly #shelf: Shelf;
@@ -64,6 +65,7 @@ export class Spool implements Disposable {
 		assert(limits.maxAge > 0, "A spool keeps something for a while");
 		this.#lane = lane;
 		this.#files = files;
+		this.#folder = folder;
 		this.#limits = limits;
 		this.#tag = laneTag(lane);
 		const note = (what: string, cause: unknown) => void this.#note(what, cause);
@@ -277,6 +279,12 @@ export class Spool implements Disposable {
 		if (this.#shelf.gone.records < this.#shelf.tail.records) return;
 		this.#intake.seal();
 		this.#release();
+		try {
+			// A name that comes back with a loss of power would be foreign to a lane whose state was lost meanwhile.
+			this.#files.syncDirectory(this.#folder);
+		} catch (cause) {
+			this.#note("Sync the folder of the spool", cause);
+		}
 	}
 
 	#syncIfDue(now: number): void {
