@@ -2,13 +2,14 @@ import { describeError, OperatingError } from "../base/errors.ts";
 import type { LaneState } from "../lane/lane-state.ts";
 import type { LaneMark, Manifest } from "../lane/record.ts";
 import { type Clock, resolvesWithin } from "../platform/clock.ts";
-import { minus, noAmount, plus, type SpoolAccount } from "../spool/account.ts";
-import type { AppendStatus, SpoolRecord } from "../spool/record.ts";
+import { minus, type SpoolAccount } from "../spool/account.ts";
+import type { AppendStatus } from "../spool/record.ts";
 import type { SpoolStore } from "../spool/store.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { BatchDelivery, CutBatch, Delivered, LaneOpening, LaneReach } from "./batch-delivery.ts";
 import { holds, type KeptBatch, KeptCutter, keptOf } from "./kept-batch.ts";
+import { KeptProgress } from "./kept-progress.ts";
 import type { LaneDelivery } from "./lane-delivery.ts";
 
 /** Milliseconds that a batch may wait for its acknowledgement before it goes to disk, and everything behind it. */
@@ -22,21 +23,11 @@ const endPoll = 20;
 const diskRetry = 1000;
 /** Milliseconds for which health speaks of a disk that refused a batch, though nothing needs it any more. */
 const refusalNotice = 60_000;
-/** Attempts to find in the spool what the sink holds. Beyond it some of it may be sent twice. */
-const findAttemptsMax = 10;
 /** Milliseconds between two looks at what is due and what is too old. */
 const tickInterval = 1000;
 
 /** Why a direct send ends early. Compared by identity. */
 const late = new OperatingError("spool_late", "The sink did not answer in time");
-
-/** The last record of runs before that the sink has something of, and up to which event. Everything before it is delivered. */
-interface Delivery {
-	readonly number: number;
-	readonly sequence: number;
-}
-
-const nothing: Delivery = { number: 0, sequence: 0 };
 
 /** What a spooled delivery needs. */
 export interface SpooledDeliveryOptions {
@@ -77,7 +68,6 @@ export class SpooledDelivery implements BatchDelivery {
 	#isOpen = false;
 	/** Where the lane stood by its sink when that opened it. */
 	#mark: LaneMark | undefined;
-	#through = nothing;
 	#refusedAt = Number.NEGATIVE_INFINITY;
 	#opening: Promise<void> | undefined;
 	#draining: Promise<void> | undefined;
@@ -87,8 +77,7 @@ export class SpooledDelivery implements BatchDelivery {
 	#unconfirmed = 0;
 	/** What a run before announced, until it is known whether it is on disk. */
 	#announced: Manifest | undefined;
-	/** What of the records that were found here had been delivered before. */
-	#beforehand = noAmount;
+	readonly #progress: KeptProgress;
 	/** When the last record was delivered, or the first one stored behind an empty spool. */
 	#progressAt = 0;
 	#tickedAt = 0;
@@ -99,6 +88,7 @@ export class SpooledDelivery implements BatchDelivery {
 		this.#options = options;
 		this.#delivery = options.delivery;
 		this.#spool = options.spool;
+		this.#progress = new KeptProgress(options);
 		this.#isBehind = options.mode === "always" || options.spool.account.left.records > 0;
 	}
 
@@ -163,8 +153,8 @@ export class SpooledDelivery implements BatchDelivery {
 		const { account } = this.#spool;
 		return {
 			...account,
-			found: minus(account.found, this.#beforehand),
-			acknowledged: minus(account.acknowledged, this.#beforehand),
+			found: minus(account.found, this.#progress.beforehand),
+			acknowledged: minus(account.acknowledged, this.#progress.beforehand),
 			tooLarge: this.#tooLarge,
 			truncated: this.#truncated,
 			unconfirmed: this.#unconfirmed,
@@ -218,7 +208,7 @@ export class SpooledDelivery implements BatchDelivery {
 	async #openSink(): Promise<void> {
 		try {
 			this.#mark = (await this.#delivery.open()).mark;
-			this.#through = await this.#findDelivered();
+			await this.#progress.find();
 			this.#announced = this.#delivery.unsettled;
 			// Decided here, so that the account that is kept when the lane is open has it.
 			if (this.#announced !== undefined && !(await this.#isOnDisk(this.#announced))) this.#giveUpAnnounced();
@@ -227,30 +217,6 @@ export class SpooledDelivery implements BatchDelivery {
 		} catch (error) {
 			if (!this.#options.signal.aborted) this.#failure = error;
 		}
-	}
-
-	/**
-	 * Records are delivered in order: what the sink has of the spool ends with the newest event that it has, where that is in a record here, or with the last one that the
-	 * state knows to be delivered, where another agent on a copy of it has published meanwhile.
-	 */
-	async #findDelivered(): Promise<Delivery> {
-		const { newest, settled } = this.#delivery;
-		const { clock, log, signal } = this.#options;
-		for (let attempt = 0; attempt < findAttemptsMax && this.#spool.account.left.records > 0; attempt++) {
-			try {
-				const known = [newest, { run: Number(settled?.configuration ?? 0), sequence: settled?.sequence ?? 0 }];
-				for (const { run, sequence } of known) {
-					const number = run > 0 ? await this.#spool.find(run, sequence) : 0;
-					if (number > 0) return { number, sequence };
-				}
-				return nothing;
-			} catch (error) {
-				if (!(error instanceof OperatingError)) throw error;
-				log.error("The spool cannot be read.", { error: describeError(error) });
-				await clock.sleep(diskRetry, signal);
-			}
-		}
-		return nothing;
 	}
 
 	/** True where the batch of a manifest is in the oldest record. What the disk does not say now is seen when it is sent. */
@@ -282,7 +248,7 @@ export class SpooledDelivery implements BatchDelivery {
 			if (this.#failure !== undefined) throw this.#failure;
 			if (!this.#isOpen || (this.#isBehind && this.#options.mode === "when-away")) return undefined;
 			const kept = keptOf(cut);
-			const { truncated, tooLarge } = await this.#sendRest(kept, this.#reached(kept), abort.signal);
+			const { truncated, tooLarge } = await this.#sendRest(kept, this.#progress.reached(kept), abort.signal);
 			return { kind: "delivered", published: cut.count - tooLarge, truncated, tooLarge };
 		} catch (error) {
 			if (!abort.signal.aborted || error !== abort.signal.reason) throw error;
@@ -336,7 +302,7 @@ export class SpooledDelivery implements BatchDelivery {
 			try {
 				const record = await this.#spool.head(clock.now());
 				if (record === undefined) return await this.#empty(mode === "when-away");
-				const reached = this.#reachedOf(record);
+				const reached = this.#progress.enter(record);
 				const { truncated, tooLarge } = await this.#sendRest(record, reached, signal);
 				this.#truncated += truncated;
 				this.#tooLarge += tooLarge;
@@ -378,7 +344,7 @@ export class SpooledDelivery implements BatchDelivery {
 				: { first: next, last: lastSequence, cursor: lastCursor };
 			const outcome = await this.#delivery.send(this.#cutter.cut(kept, range), signal);
 			// A part of it had arrived before, and nobody knew.
-			if (outcome.kind === "rewind") next = Math.max(next, this.#reached(kept) + 1);
+			if (outcome.kind === "rewind") next = Math.max(next, this.#progress.reached(kept) + 1);
 			else {
 				sum.truncated += outcome.truncated;
 				sum.tooLarge += outcome.tooLarge;
@@ -386,22 +352,5 @@ export class SpooledDelivery implements BatchDelivery {
 			}
 		}
 		return sum;
-	}
-
-	/** Sequence of the last event of a batch that the sink has, by what this lane sent or asked; below its first for none. */
-	#reached({ run, firstSequence, lastSequence }: KeptBatch): number {
-		const { newest } = this.#delivery;
-		return run === newest.run ? Math.min(lastSequence, Math.max(firstSequence - 1, newest.sequence)) : firstSequence - 1;
-	}
-
-	/** The same of a record, which may be one of a run before; what it had delivered of it is not this one's. */
-	#reachedOf(record: SpoolRecord): number {
-		const { run, number, count, firstSequence, lastSequence } = record;
-		if (run === this.#options.run) return this.#reached(record);
-		const through = number === this.#through.number ? Math.min(lastSequence, this.#through.sequence) : 0;
-		const reached = number < this.#through.number ? lastSequence : Math.max(through, this.#reached(record));
-		const events = Math.min(count, reached - firstSequence + 1);
-		if (events > 0) this.#beforehand = plus(this.#beforehand, { records: reached === lastSequence ? 1 : 0, events });
-		return reached;
 	}
 }
