@@ -281,3 +281,23 @@ test("LaneState agrees with a model under torn tails and losses of power", () =>
 		{ numRuns: 300 },
 	);
 });
+
+test("LaneState.pending is a batch whose number another run took, and none that is acknowledged", () => {
+	const files = new MemoryFiles();
+	const open = () => openLaneState("/state", "kernel", { files, log: silentLog, randomId: () => "0a1b" });
+	const manifest = { number: 7, firstCursor: "", lastCursor: "", count: 3, firstSequence: 11, lastSequence: 13, configuration: "42" };
+	for (const [run, isPending, sequence] of [
+		[42, false, 13],
+		[0, false, 13],
+		[43, true, 10],
+	] as const) {
+		files.contents.clear();
+		const state = open();
+		state.append(manifest);
+		state.acknowledge({ batch: 7, cursor: "", sequence: 13, run });
+		for (const each of [state, open()]) {
+			expect(each.pending === undefined).toBe(!isPending);
+			expect(each.settled).toEqual({ configuration: "42", sequence });
+		}
+	}
+});

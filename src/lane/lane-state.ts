@@ -76,8 +76,13 @@ export function settledBy(manifest: Manifest, mark: LaneMark): SettledEvent {
 }
 
 /** True where the batch of a manifest is acknowledged, and not another one of its number. */
-function isSettled({ number, configuration }: Manifest, { batch, run }: LaneMark): boolean {
-	return number <= batch && (run === undefined || String(run) === configuration);
+function isSettled({ number, configuration }: Manifest, mark: LaneMark): boolean {
+	return number <= mark.batch && (!hasRun(mark) || String(mark.run) === configuration);
+}
+
+/** False for sources that can be read again, whose batches name no run. */
+function hasRun({ run = 0 }: LaneMark): boolean {
+	return run > 0;
 }
 
 /**
@@ -200,7 +205,7 @@ function readFile(content: Uint8Array, name: string, path: string): Found | unde
 }
 
 function isSameMark(one: LaneMark, other: LaneMark): boolean {
-	return one.batch === other.batch && one.cursor === other.cursor && one.sequence === other.sequence && one.run === other.run;
+	return one.batch === other.batch && one.cursor === other.cursor && one.sequence === other.sequence && (one.run ?? 0) === (other.run ?? 0);
 }
 
 /** The mark that a manifest implies. */
@@ -248,7 +253,7 @@ class FileLaneState implements LaneState {
 		const manifest = this.#manifest;
 		if (manifest === undefined || isSettled(manifest, this.#mark)) return undefined;
 		const isNext = manifest.number === this.#mark.batch + 1;
-		return isNext || manifest.previous !== undefined || this.#mark.run !== undefined ? manifest : undefined;
+		return isNext || manifest.previous !== undefined || hasRun(this.#mark) ? manifest : undefined;
 	}
 
 	get settled(): SettledEvent | undefined {

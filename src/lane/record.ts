@@ -83,8 +83,10 @@ function toJson(record: LaneRecord): readonly (string | number)[] {
 			const cut = ["m", number, count, firstSequence, lastSequence, firstCursor, lastCursor, configuration];
 			return previous === undefined ? cut : [...cut, previous];
 		}
-		case "acknowledged":
-			return ["a", record.mark.batch, record.mark.sequence, record.mark.cursor, ...(record.mark.run === undefined ? [] : [record.mark.run])];
+		case "acknowledged": {
+			const { batch, sequence, cursor, run = 0 } = record.mark;
+			return ["a", batch, sequence, cursor, ...(run > 0 ? [run] : [])];
+		}
 		case "adopted":
 			return ["t", record.lane];
 		case "spool":
