@@ -126,14 +126,6 @@ export class LaneDelivery implements BatchDelivery {
 		return { mark: this.#mark, forced: isNext ? pending : undefined, unconfirmed: 0 };
 	}
 
-	/**
-	 * Sees a batch delivered, however long that takes, or until `signal` fires, which is the lane's where it is left out. The memory is free again when this is settled.
-	 * Rejects where a person must decide, or as the signal says.
-	 */
-	async send(cut: CutBatch, signal: AbortSignal = this.#options.signal): Promise<Delivered> {
-		return await this.#send(cut, signal);
-	}
-
 	savePosition(cursor: string): void {
 		this.#acknowledge({ ...this.#mark, cursor });
 	}
@@ -167,7 +159,11 @@ export class LaneDelivery implements BatchDelivery {
 		this.#number = this.#mark.batch;
 	}
 
-	async #send(cut: CutBatch, signal: AbortSignal): Promise<Delivered> {
+	/**
+	 * Sees a batch delivered, however long that takes, or until `signal` fires, which is the lane's where it is left out. The memory is free again when this is settled.
+	 * Rejects where a person must decide, or as the signal says.
+	 */
+	async send(cut: CutBatch, signal: AbortSignal = this.#options.signal): Promise<Delivered> {
 		const { state, sink, source } = this.#options;
 		const { count, firstSequence, lastSequence, lastCursor, run } = cut;
 		// What may be sent again by a later run is told by the run that cut it; what may be cut again, by what decides how.
@@ -251,7 +247,7 @@ export class LaneDelivery implements BatchDelivery {
 				memory.bytes.set(text);
 				// The source stands behind the whole batch only when its last part is delivered.
 				const lastCursor = lastSequence === batch.lastSequence ? batch.lastCursor : this.#mark.cursor;
-				const outcome = await this.#send(
+				const outcome = await this.send(
 					{ memory, offset: 0, length: text.length, count, firstSequence, lastSequence, lastCursor, run: batch.run },
 					signal,
 				);
